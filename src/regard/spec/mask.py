@@ -1,0 +1,182 @@
+"""Masks: which keys a query may attend to. True means *may attend*, always.
+
+A mask is a frozen value. It answers two questions about a block of queries and keys: cheaply, whether all, none or some
+of it is allowed (`block`), and exactly, which entries are (`tile`). Kernels skip the blocks that answer none and leave
+the tile unread where the answer is all. Masks combine with `&`, `|` and `~`.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from regard.spec.errors import MaskError
+from regard.spec.place import Place
+from regard.spec.value import Value
+
+
+class Block(enum.Enum):
+    """What a mask says about a whole block. ALL and NONE are promises; MIXED promises nothing."""
+
+    ALL = "all"
+    NONE = "none"
+    MIXED = "mixed"
+
+
+class Mask(Value):
+    """Base of every mask; subclasses are frozen dataclasses that define `tile`, `block`, `words` and maybe `check`."""
+
+    def tile(self, rows: range, cols: range, place: Place) -> Tensor:
+        """bool, broadcastable to (batch, heads, len(rows), len(cols)); True where the query may attend to the key."""
+        raise NotImplementedError
+
+    def block(self, rows: range, cols: range, place: Place) -> Block:
+        """ALL, NONE or MIXED for a block with at least one row and one column."""
+        raise NotImplementedError
+
+    def words(self) -> str:
+        """The mask in a few English words."""
+        raise NotImplementedError
+
+    def check(self, place: Place) -> None:
+        """Raise `MaskError` if this mask cannot be laid over `place`."""
+
+    def __and__(self, other: Mask) -> Mask:
+        return Both(self, _mask(other))
+
+    def __or__(self, other: Mask) -> Mask:
+        return Either(self, _mask(other))
+
+    def __invert__(self) -> Mask:
+        return Not(self)
+
+    def __bool__(self) -> bool:
+        raise MaskError(f"a mask ({self.words()}) has no truth value: combine masks with & | ~, not with and, or, not")
+
+    def __repr__(self) -> str:
+        return f"<mask: {self.words()}>"
+
+    def dense(self, place: Place) -> Tensor:
+        """The whole mask as one bool array, broadcastable to (batch, heads, query_len, key_len). For small sizes."""
+        self.check(place)
+        return self.tile(place.rows, place.cols, place)
+
+    def picture(
+        self,
+        query_len: int = 12,
+        key_len: int | None = None,
+        *,
+        query_start: int | None = None,
+        batch: int = 0,
+        head: int = 0,
+    ) -> str:
+        """The mask drawn in text, a line for each query: `■` may attend, `·` may not.
+
+        `Causal().picture(3)` is
+
+            ■··
+            ■■·
+            ■■■
+        """
+        keys = query_len if key_len is None else key_len
+        start = keys - query_len if query_start is None else query_start
+        place = Place(batch + 1, head + 1, query_len, keys, start, torch.device("cpu"))
+        shown = self.tile(place.rows, place.cols, place).cpu()
+        allowed = shown.expand(_at_least(shown, 0, batch), _at_least(shown, 1, head), query_len, keys)[batch, head]
+        return "\n".join("".join("■" if on else "·" for on in line) for line in allowed.tolist())
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Both(Mask):
+    """`left & right`: allowed where both allow."""
+
+    left: Mask
+    right: Mask
+
+    def tile(self, rows: range, cols: range, place: Place) -> Tensor:
+        return self.left.tile(rows, cols, place) & self.right.tile(rows, cols, place)
+
+    def block(self, rows: range, cols: range, place: Place) -> Block:
+        first = self.left.block(rows, cols, place)
+        if first is Block.NONE:
+            return Block.NONE
+        second = self.right.block(rows, cols, place)
+        if first is Block.ALL or second is Block.NONE:
+            return second
+        return Block.MIXED
+
+    def words(self) -> str:
+        return f"{_inner(self.left)} and {_inner(self.right)}"
+
+    def check(self, place: Place) -> None:
+        self.left.check(place)
+        self.right.check(place)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Either(Mask):
+    """`left | right`: allowed where at least one allows."""
+
+    left: Mask
+    right: Mask
+
+    def tile(self, rows: range, cols: range, place: Place) -> Tensor:
+        return self.left.tile(rows, cols, place) | self.right.tile(rows, cols, place)
+
+    def block(self, rows: range, cols: range, place: Place) -> Block:
+        first = self.left.block(rows, cols, place)
+        if first is Block.ALL:
+            return Block.ALL
+        second = self.right.block(rows, cols, place)
+        if first is Block.NONE or second is Block.ALL:
+            return second
+        return Block.MIXED
+
+    def words(self) -> str:
+        return f"{_inner(self.left)} or {_inner(self.right)}"
+
+    def check(self, place: Place) -> None:
+        self.left.check(place)
+        self.right.check(place)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Not(Mask):
+    """`~inner`: allowed where `inner` does not allow."""
+
+    inner: Mask
+
+    _flipped: ClassVar[dict[Block, Block]] = {Block.ALL: Block.NONE, Block.NONE: Block.ALL, Block.MIXED: Block.MIXED}
+
+    def tile(self, rows: range, cols: range, place: Place) -> Tensor:
+        return ~self.inner.tile(rows, cols, place)
+
+    def block(self, rows: range, cols: range, place: Place) -> Block:
+        return self._flipped[self.inner.block(rows, cols, place)]
+
+    def words(self) -> str:
+        return f"not {_inner(self.inner)}"
+
+    def check(self, place: Place) -> None:
+        self.inner.check(place)
+
+
+def _inner(mask: Mask) -> str:
+    return f"({mask.words()})" if isinstance(mask, (Both, Either)) else mask.words()
+
+
+def _mask(other: object) -> Mask:
+    if isinstance(other, Mask):
+        return other
+    hint = "wrap a bool tensor as Dense(tensor)" if isinstance(other, Tensor) else "expected another mask"
+    raise MaskError(f"a mask was combined with {type(other).__name__}: {hint}")
+
+
+def _at_least(shown: Tensor, axis: int, index: int) -> int:
+    """How far to expand `shown` along batch (0) or heads (1) so that `index` can be read."""
+    size = shown.shape[axis] if shown.dim() == 4 else 1
+    return size if size > 1 else index + 1

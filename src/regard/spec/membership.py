@@ -1,0 +1,189 @@
+"""Masks that depend on tensors: Padding (lengths), Documents (packed sequences), Dense (any bool tensor)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from regard.spec.errors import MaskError
+from regard.spec.mask import Block, Mask
+from regard.spec.place import Place
+
+_WHOLE = (torch.int64, torch.int32)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Padding(Mask):
+    """Real tokens come first: batch item `b` has `key_lengths[b]` keys and, if given, `query_lengths[b]` queries.
+
+    Both are (batch,) int32 or int64. Queries beyond their length are empty rows.
+    """
+
+    key_lengths: Tensor
+    query_lengths: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("key_lengths", "query_lengths"):
+            lengths = getattr(self, name)
+            if lengths is not None and not (
+                isinstance(lengths, Tensor) and lengths.dtype in _WHOLE and lengths.dim() == 1
+            ):
+                raise MaskError(f"Padding({name}=...) takes a (batch,) int64 tensor of lengths, got {_what(lengths)}")
+
+    def check(self, place: Place) -> None:
+        _check_lengths("key_lengths", self._keys(), place.batch, place.key_len, "keys")
+        if self.query_lengths is not None:
+            _check_lengths("query_lengths", self._queries(), place.batch, place.query_len, "queries")
+
+    def tile(self, rows: range, cols: range, place: Place) -> Tensor:
+        seen = place.keys(cols) < self.key_lengths.to(place.device)[:, None, None, None]
+        if self.query_lengths is None:
+            return seen
+        index = torch.arange(rows.start, rows.stop, device=place.device)[:, None]
+        return seen & (index < self.query_lengths.to(place.device)[:, None, None, None])
+
+    def block(self, rows: range, cols: range, place: Place) -> Block:
+        keys, queries = self._keys(), self._queries() or [place.query_len] * len(self._keys())
+        pairs = list(zip(keys, queries, strict=True))
+        if all(cols.start >= k or rows.start >= q for k, q in pairs):
+            return Block.NONE
+        return Block.ALL if all(cols.stop <= k and rows.stop <= q for k, q in pairs) else Block.MIXED
+
+    def words(self) -> str:
+        return "padding" if self.query_lengths is None else "padding of keys and queries"
+
+    def _keys(self) -> list[int]:
+        return self._list("key_lengths")
+
+    def _queries(self) -> list[int]:
+        return [] if self.query_lengths is None else self._list("query_lengths")
+
+    def _list(self, name: str) -> list[int]:
+        """The lengths as plain numbers, read from the device once."""
+        found: list[int] | None = self.__dict__.get(f"_{name}_list")
+        if found is None:
+            found = [int(n) for n in getattr(self, name).tolist()]
+            self.__dict__[f"_{name}_list"] = found
+        return found
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Documents(Mask):
+    """Packed sequences: a query attends to the keys that carry its own document id.
+
+    `query_ids` is (query_len,) or (batch, query_len), `key_ids` likewise; int32 or int64; `key_ids` defaults to
+    `query_ids` (self-attention).
+    """
+
+    query_ids: Tensor
+    key_ids: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("query_ids", "key_ids"):
+            ids = getattr(self, name)
+            if ids is not None and not (isinstance(ids, Tensor) and ids.dtype in _WHOLE and ids.dim() in (1, 2)):
+                raise MaskError(f"Documents({name}=...) takes (length,) or (batch, length) int64 ids, got {_what(ids)}")
+
+    def check(self, place: Place) -> None:
+        for name, ids, length in (
+            ("query_ids", self.query_ids, place.query_len),
+            ("key_ids", self._keys(), place.key_len),
+        ):
+            if tuple(ids.shape) not in ((length,), (1, length), (place.batch, length)):
+                raise MaskError(
+                    f"Documents: {name} has shape {tuple(ids.shape)}; expected ({length},) or ({place.batch}, {length})"
+                )
+
+    def tile(self, rows: range, cols: range, place: Place) -> Tensor:
+        queries, keys = self._slices(rows, cols, place)
+        return (queries[:, :, None] == keys[:, None, :])[:, None]
+
+    def block(self, rows: range, cols: range, place: Place) -> Block:
+        queries, keys = self._slices(rows, cols, place)
+        low_q, high_q = queries.amin(-1), queries.amax(-1)
+        low_k, high_k = keys.amin(-1), keys.amax(-1)
+        if bool(((high_q < low_k) | (high_k < low_q)).all()):
+            return Block.NONE
+        one = (low_q == high_q) & (low_k == high_k) & (low_q == low_k)
+        return Block.ALL if bool(one.all()) else Block.MIXED
+
+    def words(self) -> str:
+        return "own document"
+
+    def _keys(self) -> Tensor:
+        return self.query_ids if self.key_ids is None else self.key_ids
+
+    def _slices(self, rows: range, cols: range, place: Place) -> tuple[Tensor, Tensor]:
+        """(batch or 1, len(rows)) and (batch or 1, len(cols)) ids."""
+        queries = self.query_ids.to(place.device).reshape(-1, place.query_len)
+        keys = self._keys().to(place.device).reshape(-1, place.key_len)
+        return queries[:, rows.start : rows.stop], keys[:, cols.start : cols.stop]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Dense(Mask):
+    """Any bool tensor of shape (query_len, key_len) or broadcastable (batch, heads, query_len, key_len)."""
+
+    allowed: Tensor
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.allowed, Tensor) or self.allowed.dtype != torch.bool:
+            raise MaskError(
+                f"a mask must be a bool tensor in which True means may attend, got {_what(self.allowed)}; "
+                "if 1 means may attend use mask.bool(), if 1 means ignore use ~mask.bool(); "
+                "numbers to be added to the scores go in bias="
+            )
+        if self.allowed.dim() not in (2, 4):
+            raise MaskError(
+                f"a dense mask has shape {tuple(self.allowed.shape)}; expected (query_len, key_len) or "
+                "(batch, heads, query_len, key_len), with 1 where it repeats"
+            )
+
+    def check(self, place: Place) -> None:
+        sizes = (place.batch, place.heads, place.query_len, place.key_len)[-self.allowed.dim() :]
+        if any(have not in (1, want) for have, want in zip(self.allowed.shape, sizes, strict=True)):
+            raise MaskError(f"a dense mask has shape {tuple(self.allowed.shape)}, which does not broadcast to {sizes}")
+
+    def tile(self, rows: range, cols: range, place: Place) -> Tensor:
+        allowed = self.allowed.to(place.device)
+        if allowed.shape[-2] > 1:
+            allowed = allowed[..., rows.start : rows.stop, :]
+        if allowed.shape[-1] > 1:
+            allowed = allowed[..., cols.start : cols.stop]
+        return allowed
+
+    def block(self, rows: range, cols: range, place: Place) -> Block:
+        shown = self.tile(rows, cols, place)
+        if bool(shown.all()):
+            return Block.ALL
+        return Block.MIXED if bool(shown.any()) else Block.NONE
+
+    def words(self) -> str:
+        return f"dense {tuple(self.allowed.shape)}"
+
+
+def as_mask(given: object) -> Mask | None:
+    """`mask=` as a user may give it: None, a mask, or a bool tensor."""
+    if given is None or isinstance(given, Mask):
+        return given
+    if isinstance(given, Tensor):
+        return Dense(given)
+    raise MaskError(f"mask={given!r}: expected None, a mask such as Causal(), or a bool tensor (True means may attend)")
+
+
+def _check_lengths(name: str, lengths: list[int], batch: int, limit: int, what: str) -> None:
+    if len(lengths) != batch:
+        raise MaskError(
+            f"Padding: {name} has {len(lengths)} entries but the batch has {batch}: pass one length an item"
+        )
+    for item, length in enumerate(lengths):
+        if not 0 <= length <= limit:
+            raise MaskError(
+                f"Padding: {name}[{item}] = {length}, but there are {limit} {what}: lengths must lie in 0..{limit}"
+            )
+
+
+def _what(given: object) -> str:
+    return f"a {given.dtype} tensor of shape {tuple(given.shape)}" if isinstance(given, Tensor) else repr(given)

@@ -1,0 +1,53 @@
+"""Where one call's queries and keys sit: sizes, the absolute position of the first query, and the device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Sizes and positions of one call.
+
+    Key `j` sits at position `j`; query `i` sits at position `query_start + i`, which may be negative or lie beyond
+    the keys. Masks and biases are functions of a place and a block `rows` x `cols` of it, both plain `range`s.
+    """
+
+    batch: int
+    heads: int
+    query_len: int
+    key_len: int
+    query_start: int
+    device: torch.device
+
+    @property
+    def rows(self) -> range:
+        """All query indices."""
+        return range(self.query_len)
+
+    @property
+    def cols(self) -> range:
+        """All key indices."""
+        return range(self.key_len)
+
+    def positions(self, rows: range) -> Tensor:
+        """(len(rows), 1) absolute positions of the queries `rows`."""
+        first = self.query_start + rows.start
+        return torch.arange(first, first + len(rows), device=self.device)[:, None]
+
+    def keys(self, cols: range) -> Tensor:
+        """(1, len(cols)) positions of the keys `cols`."""
+        return torch.arange(cols.start, cols.stop, device=self.device)[None, :]
+
+    def offsets(self, rows: range, cols: range) -> Tensor:
+        """(len(rows), len(cols)): key minus query position; negative means the key is in the past."""
+        return self.keys(cols) - self.positions(rows)
+
+    def offset_range(self, rows: range, cols: range) -> tuple[int, int]:
+        """Smallest and largest offset in a block that is not empty."""
+        first = self.query_start + rows.start
+        last = self.query_start + rows.stop - 1
+        return cols.start - last, cols.stop - 1 - first
