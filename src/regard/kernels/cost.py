@@ -1,0 +1,113 @@
+"""What a kernel costs for a request: operations, bytes, and extra memory, from sizes alone."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+
+from regard.kernels import exact
+from regard.kernels.tiles import TILE_COLS, TILE_ROWS
+from regard.spec.mask import Block
+from regard.spec.request import Request
+
+GRID = 16  # a mask is asked about GRID x GRID blocks to see how much of the square it leaves
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Counted, not measured. `square_bytes` is the part of `extra_bytes` that is query_len x key_len."""
+
+    flops: float  # multiply-adds count as two
+    bytes: float  # read and written from and to memory, inputs and output once
+    extra_bytes: float  # peak memory above inputs and output
+    square_bytes: float
+
+
+def exact_cost(request: Request) -> Cost:
+    """SDPA computes the whole square, or its lower triangle under `is_causal`."""
+    share = 0.5 if exact.triangular(request) else 1.0
+    square, padded = _laid_out_bytes(request), 0.0
+    if request.query.shape[3] != request.value.shape[3]:
+        padded = 2.0 * max(_bytes(request.query) + _bytes(request.key), _bytes(request.value))
+    working = 4.0 * 2 * 512 * 64  # torch's own tiles, a few hundred KiB
+    return Cost(_dot_flops(request) * share, _io(request) + square, square + padded + working, square)
+
+
+def dense_cost(request: Request) -> Cost:
+    """Scores, weights, mask and the weights' gradient live at once."""
+    cells = _cells(request)
+    width = max(4, request.query.element_size())
+    depth = request.query.shape[3] if not request.score.dot_family else 1
+    square = cells * width * (4 + depth)
+    return Cost(_flops(request), _io(request) + 4 * square, square + 2 * _io(request), square)
+
+
+def streaming_cost(request: Request) -> Cost:
+    """Only the blocks that hold anything are computed; a few tiles and float32 copies of half inputs live at once."""
+    share = density(request)
+    lanes = max(1, request.place.batch * request.place.heads)
+    tile = 4 * min(lanes * TILE_ROWS * TILE_COLS, max(1 << 20, lanes * 8 * 64))
+    copies = 2 * _io(request) if request.query.element_size() == 2 else 0
+    backward = 2 * _io(request) if request.wants_gradient() else 0
+    cells = _cells(request) * share
+    return Cost(_flops(request) * share, _io(request) + 16 * cells, 4 * tile + copies + backward, 0)
+
+
+def density(request: Request) -> float:
+    """The share of the square that is not in blocks of which the mask says none."""
+    place = request.place
+    if request.mask is None or not (place.query_len and place.key_len):
+        return 1.0
+    row_step = max(TILE_ROWS, math.ceil(place.query_len / GRID))
+    col_step = max(TILE_COLS, math.ceil(place.key_len / GRID))
+    rows = [place.rows[i : i + row_step] for i in range(0, place.query_len, row_step)]
+    cols = [place.cols[i : i + col_step] for i in range(0, place.key_len, col_step)]
+    kept = sum(len(r) * len(c) for r in rows for c in cols if request.mask.block(r, c, place) is not Block.NONE)
+    return kept / (place.query_len * place.key_len)
+
+
+def _laid_out_bytes(request: Request) -> float:
+    """What mask and biases take as the one tensor that SDPA wants, and as the float copy it makes of a bool one."""
+    if exact.triangular(request) or (exact.open_mask(request) and not request.biases):
+        return 0.0
+    place = request.place
+    parts = [request.mask, *request.biases]
+    shapes = [_probe(part, request) for part in parts if part is not None]
+    shared = torch.broadcast_shapes(*shapes)  # type: ignore[no-untyped-call]
+    lanes = math.prod(shared[:2])
+    return float(lanes * place.query_len * place.key_len * (1 + request.query.element_size()))
+
+
+def _probe(part: object, request: Request) -> tuple[int, ...]:
+    """The shape of a mask's or bias's first entry: which of batch and heads it varies over."""
+    rows, cols = range(min(1, request.place.query_len)), range(min(1, request.place.key_len))
+    shape = tuple(part.tile(rows, cols, request.place).shape)  # type: ignore[attr-defined]
+    return (1,) * (4 - len(shape)) + shape
+
+
+def _cells(request: Request) -> float:
+    place = request.place
+    return float(place.batch * place.heads * place.query_len * place.key_len)
+
+
+def _dot_flops(request: Request) -> float:
+    return 2.0 * _cells(request) * (request.query.shape[3] + request.value.shape[3])
+
+
+def _flops(request: Request) -> float:
+    """An additive score takes a sum, a function and a multiply-add for each triple: counted as 8."""
+    if request.score.dot_family:
+        return _dot_flops(request)
+    return _cells(request) * (8.0 * request.query.shape[3] + 2.0 * request.value.shape[3])
+
+
+def _io(request: Request) -> float:
+    place = request.place
+    output = place.batch * place.heads * place.query_len * request.value.shape[3] * request.value.element_size()
+    return float(sum(_bytes(t) for t in (request.query, request.key, request.value)) + output)
+
+
+def _bytes(tensor: torch.Tensor) -> float:
+    return float(tensor.numel() * tensor.element_size())

@@ -1,0 +1,60 @@
+"""The whole matrix at once, in plain torch operations that autograd follows: the differentiable plain truth.
+
+It can do everything, at the price of several query_len x key_len arrays; the planner takes it for small sizes only.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from regard.kernels.sink import with_sink
+from regard.spec.request import Request
+from regard.spec.score import Additive
+
+
+def run(request: Request) -> tuple[Tensor, Tensor]:
+    """(output, lse); computed in float32 for bfloat16 and float16 inputs, else in the input's own dtype."""
+    working = torch.promote_types(request.query.dtype, torch.float32)
+    query = request.query.to(working)
+    key = request.key.to(working).repeat_interleave(request.groups, 1)
+    value = request.value.to(working).repeat_interleave(request.groups, 1)
+    scores = _scores(request, query, key)
+    allowed = torch.ones((), dtype=torch.bool, device=scores.device)
+    place = request.place
+    for bias in request.biases:
+        tile = bias.tile(place.rows, place.cols, place).to(working)
+        scores = scores + tile
+        allowed = allowed & (tile != -torch.inf)
+    if request.mask is not None:
+        allowed = allowed & request.mask.tile(place.rows, place.cols, place)
+    scores = scores.masked_fill(~allowed, -torch.inf)
+    lse = torch.logsumexp(_finite_rows(scores, allowed), -1)
+    empty = ~allowed.expand_as(scores).any(-1)
+    weights = torch.where(allowed, torch.exp(scores - lse[..., None]), 0.0)
+    weights = torch.nn.functional.dropout(weights, request.dropout) if request.dropout else weights
+    output, lse = with_sink(_context(weights, allowed, value), lse.masked_fill(empty, -torch.inf), request.sink)
+    return output.to(request.query.dtype), lse
+
+
+def _scores(request: Request, query: Tensor, key: Tensor) -> Tensor:
+    if isinstance(request.score, Additive):
+        vector = request.score.vector.to(query.dtype)
+        vector = vector if vector.dim() == 1 else vector[:, None, None]
+        return (torch.tanh(query[..., :, None, :] + key[..., None, :, :]) * vector).sum(-1)
+    made = request.score.prepare(query, key)
+    return made.curve.apply(made.query @ made.key.mT * made.scale)
+
+
+def _finite_rows(scores: Tensor, allowed: Tensor) -> Tensor:
+    """Scores in which an empty row is all 0 (its lse is replaced later), so that no gradient is NaN."""
+    empty = ~allowed.expand_as(scores).any(-1, keepdim=True)
+    return scores.masked_fill(empty, 0.0)
+
+
+def _context(weights: Tensor, allowed: Tensor, value: Tensor) -> Tensor:
+    """weights · value, where a value that is not allowed has no say even if it is NaN or infinite."""
+    if bool(torch.isfinite(value).all()):
+        return weights @ value
+    products = weights[..., None] * value[..., None, :, :]
+    return torch.where(allowed.expand_as(weights)[..., None], products, 0.0).sum(-2)
