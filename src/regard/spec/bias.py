@@ -10,7 +10,7 @@ from torch import Tensor
 
 from regard.spec.errors import ShapeError, SpecError
 from regard.spec.place import Place
-from regard.spec.value import Value
+from regard.spec.value import Value, described, require_floats
 
 B = TypeVar("B", bound="Bias")
 
@@ -47,17 +47,20 @@ class TensorBias(Bias):
             or self.values.dim() not in (2, 4)
         ):
             raise ShapeError(
-                f"bias={_what(self.values)}: expected a float tensor of shape (query_len, key_len) or "
+                f"bias={described(self.values)}: expected a float tensor of shape (query_len, key_len) or "
                 "(batch, heads, query_len, key_len); a bool tensor belongs in mask="
             )
 
     def check(self, place: Place) -> None:
         sizes = (place.batch, place.heads, place.query_len, place.key_len)[-self.values.dim() :]
         if any(have not in (1, want) for have, want in zip(self.values.shape, sizes, strict=True)):
-            raise ShapeError(f"bias has shape {tuple(self.values.shape)}, which does not broadcast to {sizes}")
+            raise ShapeError(
+                f"bias has shape {tuple(self.values.shape)}, which does not broadcast to {sizes}: "
+                "expected those sizes, or 1 where it repeats"
+            )
 
     def tile(self, rows: range, cols: range, place: Place) -> Tensor:
-        values = self.values
+        values = self.values.to(place.device)
         if values.shape[-2] > 1:
             values = values[..., rows.start : rows.stop, :]
         return values[..., cols.start : cols.stop] if values.shape[-1] > 1 else values
@@ -69,12 +72,15 @@ class ALiBi(Bias):
 
     slopes: Tensor
 
+    def __post_init__(self) -> None:
+        require_floats("ALiBi", "slopes", self.slopes)
+
     @classmethod
     def for_heads(cls, heads: int) -> ALiBi:
         """The paper's slopes: 2^(-8/n), 2^(-16/n), ... for n a power of two; else those of the next lower power,
         then every second one of the next higher (as in the paper's released code)."""
-        if heads < 1:
-            raise SpecError(f"ALiBi.for_heads({heads}): expected at least one head")
+        if isinstance(heads, bool) or not isinstance(heads, int) or heads < 1:
+            raise SpecError(f"ALiBi.for_heads({described(heads)}): expected a whole number of heads, at least one")
         power = 1 << (heads.bit_length() - 1)
         slopes = [2.0 ** (-8 * (i + 1) / power) for i in range(power)]
         slopes += [2.0 ** (-4 * (2 * i + 1) / power) for i in range(heads - power)]
@@ -84,7 +90,8 @@ class ALiBi(Bias):
         _per_head("ALiBi(slopes)", self.slopes, place)
 
     def tile(self, rows: range, cols: range, place: Place) -> Tensor:
-        slopes = self.slopes.to(place.device)
+        # in float32 at least: bfloat16 cannot tell the distances 256 and 257 apart
+        slopes = self.slopes.to(place.device, torch.promote_types(self.slopes.dtype, torch.float32))
         return slopes[:, None, None] * -place.offsets(rows, cols).abs().to(slopes.dtype)
 
 
@@ -96,12 +103,18 @@ class RelativeBias(Bias):
     table: Tensor
 
     def __post_init__(self) -> None:
+        require_floats("RelativeBias", "table", self.table)
         if self.table.dim() != 2 or self.table.shape[1] % 2 == 0:
-            raise ShapeError(f"RelativeBias(table={_what(self.table)}): expected (heads, 2 * reach + 1), an odd width")
+            raise ShapeError(
+                f"RelativeBias(table={described(self.table)}): expected (heads, 2 * reach + 1), an odd width"
+            )
 
     def check(self, place: Place) -> None:
         if self.table.shape[0] != place.heads:
-            raise ShapeError(f"RelativeBias: table has {self.table.shape[0]} rows but there are {place.heads} heads")
+            raise ShapeError(
+                f"RelativeBias: table has {self.table.shape[0]} rows but there are {place.heads} heads: "
+                "pass one row a query head"
+            )
 
     def tile(self, rows: range, cols: range, place: Place) -> Tensor:
         reach = self.table.shape[1] // 2
@@ -117,6 +130,9 @@ class SinkLogits(Bias):
 
     per_head: Tensor
 
+    def __post_init__(self) -> None:
+        require_floats("SinkLogits", "per_head", self.per_head)
+
     def check(self, place: Place) -> None:
         _per_head("SinkLogits(per_head)", self.per_head, place)
 
@@ -129,7 +145,9 @@ def as_biases(given: object) -> tuple[Bias, ...]:
     biases = tuple(TensorBias(part) if isinstance(part, Tensor) else part for part in parts)
     for part in biases:
         if not isinstance(part, Bias):
-            raise SpecError(f"bias={part!r}: expected None, a float tensor, a bias such as ALiBi(slopes), or a tuple")
+            raise SpecError(
+                f"bias={described(part)}: expected None, a float tensor, a bias such as ALiBi(slopes), or a tuple"
+            )
     if sum(isinstance(part, SinkLogits) for part in biases) > 1:
         raise SpecError("bias holds two SinkLogits: a head has one sink logit; log-add them into one")
     return biases
@@ -138,7 +156,3 @@ def as_biases(given: object) -> tuple[Bias, ...]:
 def _per_head(name: str, given: Tensor, place: Place) -> None:
     if tuple(given.shape) != (place.heads,):
         raise ShapeError(f"{name} has shape {tuple(given.shape)}; expected ({place.heads},), one number a head")
-
-
-def _what(given: object) -> str:
-    return f"a {given.dtype} tensor of shape {tuple(given.shape)}" if isinstance(given, Tensor) else repr(given)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from regard.spec.errors import SpecError
-from regard.spec.value import Value
+from regard.spec.value import Value, described, is_number
 
 ACTIVATIONS = ("identity", "sigmoid", "tanh", "relu")
 
@@ -26,9 +26,11 @@ class Curve(Value):
 
     def __post_init__(self) -> None:
         if self.activation not in ACTIVATIONS:
-            raise SpecError(f"activation={self.activation!r}: expected one of {', '.join(ACTIVATIONS)}")
-        if self.cap is not None and not self.cap > 0:
-            raise SpecError(f"softcap={self.cap!r}: expected a number above 0, or None for no cap")
+            raise SpecError(f"activation={described(self.activation)}: expected one of {', '.join(ACTIVATIONS)}")
+        if self.cap is not None and not (is_number(self.cap) and self.cap > 0):
+            raise SpecError(f"softcap={described(self.cap)}: expected a finite number above 0, or None for no cap")
+        if self.cap is not None and self.activation != "identity":
+            raise SpecError(f"softcap={self.cap} and activation={self.activation!r}: a curve has one or the other")
 
     @property
     def straight(self) -> bool:

@@ -45,6 +45,10 @@ class Mask(Value):
     def check(self, place: Place) -> None:
         """Raise `MaskError` if this mask cannot be laid over `place`."""
 
+    def extent(self) -> tuple[int, int]:
+        """How many batch items and heads the mask tells apart; 1 where it is the same for all."""
+        return 1, 1
+
     def __and__(self, other: Mask) -> Mask:
         return Both(self, _mask(other))
 
@@ -74,7 +78,9 @@ class Mask(Value):
         batch: int = 0,
         head: int = 0,
     ) -> str:
-        """The mask drawn in text, a line for each query: `■` may attend, `·` may not.
+        """The mask drawn in text for one batch item and head, a line for each query: `■` may attend, `·` may not.
+
+        Raises `MaskError` if the mask does not fit the sizes given.
 
         `Causal().picture(3)` is
 
@@ -84,9 +90,13 @@ class Mask(Value):
         """
         keys = query_len if key_len is None else key_len
         start = keys - query_len if query_start is None else query_start
-        place = Place(batch + 1, head + 1, query_len, keys, start, torch.device("cpu"))
-        shown = self.tile(place.rows, place.cols, place).cpu()
-        allowed = shown.expand(_at_least(shown, 0, batch), _at_least(shown, 1, head), query_len, keys)[batch, head]
+        if min(query_len, keys, batch, head) < 0:
+            raise MaskError(
+                f"picture(query_len={query_len}, key_len={keys}, batch={batch}, head={head}): expected nothing below 0"
+            )
+        batches, heads = self.extent()
+        place = Place(max(batches, batch + 1), max(heads, head + 1), query_len, keys, start, torch.device("cpu"))
+        allowed = self.dense(place).cpu().expand(place.batch, place.heads, query_len, keys)[batch, head]
         return "\n".join("".join("■" if on else "·" for on in line) for line in allowed.tolist())
 
 
@@ -108,6 +118,9 @@ class Both(Mask):
         if first is Block.ALL or second is Block.NONE:
             return second
         return Block.MIXED
+
+    def extent(self) -> tuple[int, int]:
+        return _larger(self.left, self.right)
 
     def words(self) -> str:
         return f"{_inner(self.left)} and {_inner(self.right)}"
@@ -136,6 +149,9 @@ class Either(Mask):
             return second
         return Block.MIXED
 
+    def extent(self) -> tuple[int, int]:
+        return _larger(self.left, self.right)
+
     def words(self) -> str:
         return f"{_inner(self.left)} or {_inner(self.right)}"
 
@@ -158,6 +174,9 @@ class Not(Mask):
     def block(self, rows: range, cols: range, place: Place) -> Block:
         return self._flipped[self.inner.block(rows, cols, place)]
 
+    def extent(self) -> tuple[int, int]:
+        return self.inner.extent()
+
     def words(self) -> str:
         return f"not {_inner(self.inner)}"
 
@@ -176,7 +195,6 @@ def _mask(other: object) -> Mask:
     raise MaskError(f"a mask was combined with {type(other).__name__}: {hint}")
 
 
-def _at_least(shown: Tensor, axis: int, index: int) -> int:
-    """How far to expand `shown` along batch (0) or heads (1) so that `index` can be read."""
-    size = shown.shape[axis] if shown.dim() == 4 else 1
-    return size if size > 1 else index + 1
+def _larger(left: Mask, right: Mask) -> tuple[int, int]:
+    (batches, heads), (others, more) = left.extent(), right.extent()
+    return max(batches, others), max(heads, more)

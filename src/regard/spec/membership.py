@@ -10,6 +10,7 @@ from torch import Tensor
 from regard.spec.errors import MaskError
 from regard.spec.mask import Block, Mask
 from regard.spec.place import Place
+from regard.spec.value import described
 
 _WHOLE = (torch.int64, torch.int32)
 
@@ -30,12 +31,19 @@ class Padding(Mask):
             if lengths is not None and not (
                 isinstance(lengths, Tensor) and lengths.dtype in _WHOLE and lengths.dim() == 1
             ):
-                raise MaskError(f"Padding({name}=...) takes a (batch,) int64 tensor of lengths, got {_what(lengths)}")
+                raise MaskError(
+                    f"Padding({name}=...) takes a (batch,) int64 tensor of lengths, got {described(lengths)}"
+                )
+            if lengths is not None:  # an own copy: `block` keeps the numbers, and callers count lengths up in place
+                object.__setattr__(self, name, lengths.detach().clone())
 
     def check(self, place: Place) -> None:
         _check_lengths("key_lengths", self._keys(), place.batch, place.key_len, "keys")
         if self.query_lengths is not None:
             _check_lengths("query_lengths", self._queries(), place.batch, place.query_len, "queries")
+
+    def extent(self) -> tuple[int, int]:
+        return self.key_lengths.shape[0], 1
 
     def tile(self, rows: range, cols: range, place: Place) -> Tensor:
         seen = place.keys(cols) < self.key_lengths.to(place.device)[:, None, None, None]
@@ -84,17 +92,24 @@ class Documents(Mask):
         for name in ("query_ids", "key_ids"):
             ids = getattr(self, name)
             if ids is not None and not (isinstance(ids, Tensor) and ids.dtype in _WHOLE and ids.dim() in (1, 2)):
-                raise MaskError(f"Documents({name}=...) takes (length,) or (batch, length) int64 ids, got {_what(ids)}")
+                raise MaskError(
+                    f"Documents({name}=...) takes (length,) or (batch, length) int64 ids, got {described(ids)}"
+                )
 
     def check(self, place: Place) -> None:
-        for name, ids, length in (
-            ("query_ids", self.query_ids, place.query_len),
-            ("key_ids", self._keys(), place.key_len),
+        key_name = "key_ids" if self.key_ids is not None else "key_ids (by default query_ids)"
+        for name, ids, length, what in (
+            ("query_ids", self.query_ids, place.query_len, "query"),
+            (key_name, self._keys(), place.key_len, "key"),
         ):
             if tuple(ids.shape) not in ((length,), (1, length), (place.batch, length)):
                 raise MaskError(
-                    f"Documents: {name} has shape {tuple(ids.shape)}; expected ({length},) or ({place.batch}, {length})"
+                    f"Documents: {name} has shape {tuple(ids.shape)}; expected ({length},) or "
+                    f"({place.batch}, {length}): pass one id a {what}"
                 )
+
+    def extent(self) -> tuple[int, int]:
+        return max(len(_rows(self.query_ids)), len(_rows(self._keys()))), 1
 
     def tile(self, rows: range, cols: range, place: Place) -> Tensor:
         queries, keys = self._slices(rows, cols, place)
@@ -117,8 +132,7 @@ class Documents(Mask):
 
     def _slices(self, rows: range, cols: range, place: Place) -> tuple[Tensor, Tensor]:
         """(batch or 1, len(rows)) and (batch or 1, len(cols)) ids."""
-        queries = self.query_ids.to(place.device).reshape(-1, place.query_len)
-        keys = self._keys().to(place.device).reshape(-1, place.key_len)
+        queries, keys = _rows(self.query_ids.to(place.device)), _rows(self._keys().to(place.device))
         return queries[:, rows.start : rows.stop], keys[:, cols.start : cols.stop]
 
 
@@ -131,7 +145,7 @@ class Dense(Mask):
     def __post_init__(self) -> None:
         if not isinstance(self.allowed, Tensor) or self.allowed.dtype != torch.bool:
             raise MaskError(
-                f"a mask must be a bool tensor in which True means may attend, got {_what(self.allowed)}; "
+                f"a mask must be a bool tensor in which True means may attend, got {described(self.allowed)}; "
                 "if 1 means may attend use mask.bool(), if 1 means ignore use ~mask.bool(); "
                 "numbers to be added to the scores go in bias="
             )
@@ -144,7 +158,13 @@ class Dense(Mask):
     def check(self, place: Place) -> None:
         sizes = (place.batch, place.heads, place.query_len, place.key_len)[-self.allowed.dim() :]
         if any(have not in (1, want) for have, want in zip(self.allowed.shape, sizes, strict=True)):
-            raise MaskError(f"a dense mask has shape {tuple(self.allowed.shape)}, which does not broadcast to {sizes}")
+            raise MaskError(
+                f"a dense mask has shape {tuple(self.allowed.shape)}, which does not broadcast to {sizes}: "
+                "expected those sizes, or 1 where it repeats"
+            )
+
+    def extent(self) -> tuple[int, int]:
+        return (1, 1) if self.allowed.dim() == 2 else (self.allowed.shape[0], self.allowed.shape[1])
 
     def tile(self, rows: range, cols: range, place: Place) -> Tensor:
         allowed = self.allowed.to(place.device)
@@ -170,7 +190,9 @@ def as_mask(given: object) -> Mask | None:
         return given
     if isinstance(given, Tensor):
         return Dense(given)
-    raise MaskError(f"mask={given!r}: expected None, a mask such as Causal(), or a bool tensor (True means may attend)")
+    raise MaskError(
+        f"mask={described(given)}: expected None, a mask such as Causal(), or a bool tensor (True means may attend)"
+    )
 
 
 def _check_lengths(name: str, lengths: list[int], batch: int, limit: int, what: str) -> None:
@@ -185,5 +207,6 @@ def _check_lengths(name: str, lengths: list[int], batch: int, limit: int, what: 
             )
 
 
-def _what(given: object) -> str:
-    return f"a {given.dtype} tensor of shape {tuple(given.shape)}" if isinstance(given, Tensor) else repr(given)
+def _rows(ids: Tensor) -> Tensor:
+    """(batch or 1, length) ids."""
+    return ids if ids.dim() == 2 else ids[None]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from regard.spec.errors import ShapeError, SpecError
-from regard.spec.value import Value
+from regard.spec.value import Value, described, is_number
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -16,6 +16,9 @@ class Sinusoidal(Value):
     """PE(p, 2i) = sin(p / base^(2i/dim)), PE(p, 2i+1) = cos(...) (Vaswani et al. 2017, §3.5); added to embeddings."""
 
     base: float = 10_000.0
+
+    def __post_init__(self) -> None:
+        _check_base("Sinusoidal", self.base)
 
     def table(self, positions: Tensor, dim: int) -> Tensor:
         """(len, dim) float32 encodings of (len,) positions. Raises `ShapeError` if `dim` is odd."""
@@ -30,8 +33,8 @@ class Learned(Value):
     max_len: int
 
     def __post_init__(self) -> None:
-        if self.max_len < 1:
-            raise SpecError(f"Learned(max_len={self.max_len}): expected at least 1")
+        if isinstance(self.max_len, bool) or not isinstance(self.max_len, int) or self.max_len < 1:
+            raise SpecError(f"Learned(max_len={described(self.max_len)}): expected a whole number, at least 1")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -42,12 +45,28 @@ class Rotary(Value):
 
     base: float = 10_000.0
 
+    def __post_init__(self) -> None:
+        _check_base("Rotary", self.base)
+
     def turn(self, x: Tensor, positions: Tensor) -> Tensor:
-        """`x` (..., len, dim) with each vector turned for its position; `positions` is (len,). Angles in float32."""
+        """`x` (..., len, dim) with each vector turned for its position; `positions` is (len,). Angles in float32.
+
+        Raises `ShapeError` if `dim` is odd or there is not one position a vector.
+        """
+        if tuple(positions.shape) != (x.shape[-2],):
+            raise ShapeError(
+                f"Rotary: positions have shape {tuple(positions.shape)} but x has {x.shape[-2]} vectors; "
+                f"expected ({x.shape[-2]},), one position a vector"
+            )
         angles = _angles(positions, x.shape[-1], self.base)
         cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
         first, second = x.chunk(2, -1)
         return torch.cat((first * cos - second * sin, second * cos + first * sin), -1)
+
+
+def _check_base(name: str, base: object) -> None:
+    if not is_number(base) or base <= 0:
+        raise SpecError(f"{name}(base={described(base)}): expected a finite number above 0, such as 10000.0")
 
 
 def _angles(positions: Tensor, dim: int, base: float) -> Tensor:

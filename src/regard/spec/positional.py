@@ -9,6 +9,7 @@ from torch import Tensor
 from regard.spec.errors import MaskError
 from regard.spec.mask import Block, Mask
 from regard.spec.place import Place
+from regard.spec.value import described
 
 
 def _interval(low: int, high: int, first: int, last: int) -> Block:
@@ -20,7 +21,7 @@ def _interval(low: int, high: int, first: int, last: int) -> Block:
 
 def _count(name: str, field: str, value: object, least: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise MaskError(f"{name}({field}={value!r}): {field} must be a whole number >= {least}")
+        raise MaskError(f"{name}({field}={described(value)}): {field} must be a whole number >= {least}")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -127,14 +128,14 @@ class Dilated(Mask):
 
     def block(self, rows: range, cols: range, place: Place) -> Block:
         low, high = place.offset_range(rows, cols)
-        reached = _interval(low, high, -self.before, self.after)
-        if reached is Block.NONE or (low // self.step == high // self.step and low % self.step):
-            return Block.NONE  # out of reach, or no multiple of `step` between low and high
-        whole = self.step == 1 or (low == high and low % self.step == 0)
-        return reached if whole else Block.MIXED
+        near, far = max(low, -self.before), min(high, self.after)
+        if near > far or (near // self.step == far // self.step and near % self.step):
+            return Block.NONE  # out of reach, or no multiple of `step` within reach
+        whole = (near, far) == (low, high) and (self.step == 1 or low == high)
+        return Block.ALL if whole else Block.MIXED
 
     def words(self) -> str:
-        return f"every {self.step}th key of {self.before} before and {self.after} after"
+        return f"one key in {self.step} of {self.before} before and {self.after} after"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -156,8 +157,9 @@ class Grid2D(Mask):
         last = place.query_start + place.query_len
         if place.key_len != cells or place.query_start < 0 or last > cells:
             raise MaskError(
-                f"Grid2D(height={self.height}, width={self.width}) has {cells} cells, but there are {place.key_len} keys "
-                f"and queries at positions {place.query_start} to {last - 1}: pass one key a cell, queries on the grid"
+                f"Grid2D(height={self.height}, width={self.width}) has {cells} cells, but there are "
+                f"{place.key_len} keys and queries at positions {place.query_start} to {last - 1}: "
+                "pass one key a cell, queries on the grid"
             )
 
     def tile(self, rows: range, cols: range, place: Place) -> Tensor:

@@ -13,6 +13,7 @@ from regard.spec.mask import Mask
 from regard.spec.membership import as_mask
 from regard.spec.place import Place
 from regard.spec.score import ScaledDot, Score
+from regard.spec.value import described
 
 DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 
@@ -38,7 +39,7 @@ class Request:
 
     @property
     def output_shape(self) -> tuple[int, int, int, int]:
-        return (*self.query.shape[:3], self.value.shape[3])  # type: ignore[return-value]
+        return (*self.query.shape[:3], self.value.shape[3])
 
     def tensors(self) -> tuple[Tensor, ...]:
         """Every tensor that a gradient may flow to."""
@@ -67,13 +68,18 @@ def request(
     """Check the arguments of `attend` and freeze them. Raises `ShapeError`, `MaskError` or `SpecError`."""
     _check_tensors(query, key, value)
     if not isinstance(score, Score):
-        raise SpecError(f"score={score!r}: expected a score such as ScaledDot() (a value, not a class or a name)")
+        raise SpecError(
+            f"score={described(score)}: expected a score such as ScaledDot() (a value, not a class or a name)"
+        )
     score.check(query, key)
+    _check_devices(query, key, value, score.tensors())
     if isinstance(dropout, bool) or not isinstance(dropout, (int, float)) or not 0.0 <= dropout < 1.0:
-        raise SpecError(f"dropout={dropout!r}: expected a probability, 0 <= dropout < 1")
+        raise SpecError(f"dropout={described(dropout)}: expected a probability, 0 <= dropout < 1")
     start = key.shape[2] - query.shape[2] if query_start is None else query_start
     if isinstance(start, bool) or not isinstance(start, int):
-        raise SpecError(f"query_start={query_start!r}: expected a whole number, the position of the first query")
+        raise SpecError(
+            f"query_start={described(query_start)}: expected a whole number, the position of the first query"
+        )
     place = Place(query.shape[0], query.shape[1], query.shape[2], key.shape[2], start, query.device)
     checked_mask = as_mask(mask)
     if checked_mask is not None:
@@ -95,6 +101,9 @@ def request(
 
 
 def _check_tensors(query: Tensor, key: Tensor, value: Tensor) -> None:
+    if not (isinstance(query, Tensor) and isinstance(key, Tensor) and isinstance(value, Tensor)):
+        name, given = next(p for p in zip("qkv", (query, key, value), strict=True) if not isinstance(p[1], Tensor))
+        raise SpecError(f"{name} is {described(given)}: expected a torch tensor; torch.as_tensor(...) makes one")
     q, k, v = query.shape, key.shape, value.shape
     if len(q) != 4 or len(k) != 4 or len(v) != 4:
         raise ShapeError(f"{_given(query, key, value)}: expected 4 dimensions each, (batch, heads, length, dim)")
@@ -114,11 +123,18 @@ def _check_tensors(query: Tensor, key: Tensor, value: Tensor) -> None:
     if not query.dtype == key.dtype == value.dtype or query.dtype not in DTYPES:
         names = ", ".join(str(t.dtype)[6:] for t in (query, key, value))
         raise ShapeError(
-            f"query, key, value have dtypes {names}: expected one of float64, float32, bfloat16, float16 for all"
+            f"query, key, value have dtypes {names}: expected one of float64, float32, bfloat16, float16 for all; "
+            "convert them with .to(dtype)"
         )
-    if not query.device == key.device == value.device:
+
+
+def _check_devices(query: Tensor, key: Tensor, value: Tensor, others: tuple[Tensor, ...]) -> None:
+    """`others` are the score's tensors."""
+    device = query.device
+    if key.device != device or value.device != device or (others and any(t.device != device for t in others)):
+        score = f", and the score's tensors on {', '.join(str(t.device) for t in others)}" if others else ""
         raise ShapeError(
-            f"query, key, value are on {query.device}, {key.device}, {value.device}: move them to one device"
+            f"query, key, value are on {device}, {key.device}, {value.device}{score}: move them to one device"
         )
 
 

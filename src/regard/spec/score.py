@@ -7,17 +7,15 @@ differentiating `prepare`.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize
 
 from regard.spec.curve import Curve
 from regard.spec.errors import ShapeError, SpecError
-from regard.spec.value import Value
+from regard.spec.value import Value, described, is_number, require_floats
 
 
 class Prepared(NamedTuple):
@@ -62,8 +60,11 @@ class ScaledDot(Score):
     softcap: float | None = None
 
     def __post_init__(self) -> None:
-        if self.scale is not None and not math.isfinite(self.scale):
-            raise SpecError(f"ScaledDot(scale={self.scale!r}): expected a finite number, or None for 1/sqrt(dim)")
+        if self.scale is not None and not is_number(self.scale):
+            raise SpecError(
+                f"ScaledDot(scale={described(self.scale)}): expected a finite number, or None for 1/sqrt(dim); "
+                "for a scale that is learned, multiply the queries by it and use Dot()"
+            )
         self.__dict__["_curve"] = Curve(cap=self.softcap)
 
     def factor(self, dim: int) -> float:
@@ -82,11 +83,19 @@ class Cosine(Score):
 
     scale: float | Tensor = 1.0
 
-    def prepare(self, query: Tensor, key: Tensor) -> Prepared:
-        unit = normalize(query, dim=-1)
+    def __post_init__(self) -> None:
+        if not isinstance(self.scale, Tensor) and not is_number(self.scale):
+            raise SpecError(
+                f"Cosine(scale={described(self.scale)}): expected a finite number or a (heads,) float tensor"
+            )
         if isinstance(self.scale, Tensor):
-            return Prepared(unit * self.scale.to(unit.dtype)[:, None, None], normalize(key, dim=-1), 1.0, _STRAIGHT)
-        return Prepared(unit, normalize(key, dim=-1), float(self.scale), _STRAIGHT)
+            require_floats("Cosine", "scale", self.scale)
+
+    def prepare(self, query: Tensor, key: Tensor) -> Prepared:
+        unit, against = _unit(query), _unit(key)
+        if isinstance(self.scale, Tensor):
+            return Prepared(unit * self.scale.to(unit.dtype)[:, None, None], against, 1.0, _STRAIGHT)
+        return Prepared(unit, against, float(self.scale), _STRAIGHT)
 
     def check(self, query: Tensor, key: Tensor) -> None:
         _same_dim("Cosine", query, key)
@@ -99,6 +108,9 @@ class General(Score):
     """q · W k (Luong et al. 2015, "general"); `weight` W is (query_dim, key_dim) or (heads, query_dim, key_dim)."""
 
     weight: Tensor
+
+    def __post_init__(self) -> None:
+        require_floats("General", "weight", self.weight)
 
     def prepare(self, query: Tensor, key: Tensor) -> Prepared:
         return Prepared(query @ self.weight.to(query.dtype), key, 1.0, _STRAIGHT)
@@ -119,6 +131,9 @@ class Additive(Score):
     vector: Tensor
     dot_family = False
 
+    def __post_init__(self) -> None:
+        require_floats("Additive", "vector", self.vector)
+
     def check(self, query: Tensor, key: Tensor) -> None:
         _same_dim("Additive", query, key)
         _shape("Additive(vector)", self.vector, (query.shape[-1],), (query.shape[1], query.shape[-1]))
@@ -134,6 +149,13 @@ class ActivatedDot(Score):
     activation: str = "sigmoid"
 
     def __post_init__(self) -> None:
+        require_floats("ActivatedDot", "key_vector", self.key_vector)
+        if isinstance(self.bias, Tensor):
+            require_floats("ActivatedDot", "bias", self.bias)
+        elif not is_number(self.bias):
+            raise SpecError(
+                f"ActivatedDot(bias={described(self.bias)}): expected a finite number or a (heads,) float tensor"
+            )
         self.__dict__["_curve"] = Curve(self.activation)
 
     def prepare(self, query: Tensor, key: Tensor) -> Prepared:
@@ -155,6 +177,16 @@ class ActivatedDot(Score):
 
 
 _STRAIGHT = Curve()
+
+
+def _unit(x: Tensor) -> Tensor:
+    """`x` (..., dim) with every vector divided by its length; a zero vector stays, with a gradient that is finite.
+
+    Lengths are taken in float32 or better: in float16 one can overflow (from 65,520 up), and torch's own `normalize`
+    guards with 1e-12, which is 0 there and turns a zero vector into NaN.
+    """
+    lengths = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=torch.promote_types(x.dtype, torch.float32))
+    return (x / torch.where(lengths > 0, lengths, 1.0)).to(x.dtype)
 
 
 def _same_dim(name: str, query: Tensor, key: Tensor) -> None:

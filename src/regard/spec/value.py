@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import fields
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor
+
+from regard.spec.errors import ShapeError
 
 
 class Value:
@@ -30,20 +33,47 @@ class Value:
             self.__dict__["_hash"] = cached
         return cached
 
+    def __getstate__(self) -> dict[str, Any]:
+        # hashes of types and strings differ from process to process: a pickled value must not carry its own along
+        return {name: part for name, part in self.__dict__.items() if name not in ("_hash", "_tensors")}
+
     def __repr__(self) -> str:
         parts = (f"{f.name}={_show(getattr(self, f.name))}" for f in fields(self))  # type: ignore[arg-type]
         return f"{type(self).__name__}({', '.join(parts)})"
 
     def tensors(self) -> tuple[Tensor, ...]:
-        """The tensors this value holds, those of nested values included, in field order."""
-        found: list[Tensor] = []
-        for f in fields(self):  # type: ignore[arg-type]
-            part = getattr(self, f.name)
-            if isinstance(part, Tensor):
-                found.append(part)
-            elif isinstance(part, Value):
-                found.extend(part.tensors())
-        return tuple(found)
+        """The tensors this value holds, those of nested values included, in field order. Looked up once."""
+        kept: tuple[Tensor, ...] | None = self.__dict__.get("_tensors")
+        if kept is None:
+            found: list[Tensor] = []
+            for f in fields(self):  # type: ignore[arg-type]
+                part = getattr(self, f.name)
+                if isinstance(part, Tensor):
+                    found.append(part)
+                elif isinstance(part, Value):
+                    found.extend(part.tensors())
+            kept = self.__dict__["_tensors"] = tuple(found)
+        return kept
+
+
+def described(given: object) -> str:
+    """What was given, on one short line, for an error message."""
+    if isinstance(given, Tensor):
+        name = str(given.dtype)[6:]
+        return f"{'an' if name.startswith('i') else 'a'} {name} tensor of shape {tuple(given.shape)}"
+    line = " ".join(repr(given).split())
+    return line if len(line) <= 60 else f"{line[:57]}..."
+
+
+def is_number(given: object) -> TypeGuard[float]:
+    """True for a finite plain number: not a bool, not a tensor (whose gradient a plain number would lose)."""
+    return isinstance(given, (int, float)) and not isinstance(given, bool) and math.isfinite(given)
+
+
+def require_floats(owner: str, field: str, given: object) -> None:
+    """Raise `ShapeError` unless `given` is a float tensor. `owner` and `field` name it in the message."""
+    if not isinstance(given, Tensor) or not given.is_floating_point():
+        raise ShapeError(f"{owner}({field}=...) takes a float tensor, got {described(given)}")
 
 
 def _same(left: Any, right: Any) -> bool:

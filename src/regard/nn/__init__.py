@@ -1,0 +1,32 @@
+"""Layers: attention, embeddings and positions, blocks and stacks, pooling, a recurrent encoder, a cache."""
+
+from regard.nn.additive import AdditiveAttention
+from regard.nn.attention import MultiHeadAttention
+from regard.nn.cache import BlockCache, KeyValueCache
+from regard.nn.decoder import Decoder, DecoderBlock
+from regard.nn.embedding import TokenEmbedding
+from regard.nn.encoder import Encoder, EncoderBlock
+from regard.nn.feed_forward import FeedForward
+from regard.nn.held_spec import HeldSpec
+from regard.nn.pooling import AdditivePooling
+from regard.nn.positions import LearnedPositions, SinusoidalPositions, rotate
+from regard.nn.recurrent import BiLSTMEncoder
+
+__all__ = [
+    "AdditiveAttention",
+    "AdditivePooling",
+    "BiLSTMEncoder",
+    "BlockCache",
+    "Decoder",
+    "DecoderBlock",
+    "Encoder",
+    "EncoderBlock",
+    "FeedForward",
+    "HeldSpec",
+    "KeyValueCache",
+    "LearnedPositions",
+    "MultiHeadAttention",
+    "SinusoidalPositions",
+    "TokenEmbedding",
+    "rotate",
+]
