@@ -51,7 +51,7 @@ def attend(
     Raises `ShapeError`, `MaskError`, `SpecError` for arguments that do not fit, `KernelError` when no kernel, or not
     the forced one, can do it. Source: Vaswani et al. 2017, eq. 1; for the other scores see `regard.spec.score`.
     """
-    if q.dim() < 4:
+    if isinstance(q, Tensor) and q.dim() < 4:
         made = attend(
             *_four(q, k, v), score=score, mask=mask, bias=bias, query_start=query_start, dropout=dropout, kernel=kernel
         )
@@ -76,7 +76,7 @@ def plan(
 
     Raises what `attend` would raise.
     """
-    if q.dim() < 4:
+    if isinstance(q, Tensor) and q.dim() < 4:
         q, k, v = _four(q, k, v)
     asked = request(q, k, v, score=score, mask=mask, bias=bias, query_start=query_start, dropout=dropout)
     return planner.plan(asked, kernel)
@@ -103,7 +103,7 @@ def _signature(asked: Request, kernel: str | None) -> tuple[Any, ...] | None:
     if asked.mask is not None and asked.mask.tensors():
         return None
     q, k, v = asked.query, asked.key, asked.value
-    score = asked.score if isinstance(asked.score, ScaledDot) else type(asked.score)
+    score = asked.score if isinstance(asked.score, ScaledDot) else _kind(asked.score)
     return (
         *(q.shape, k.shape, v.shape, q.dtype, q.device, asked.place.query_start),
         *(score, asked.mask, asked.dropout, kernel),
@@ -111,8 +111,15 @@ def _signature(asked: Request, kernel: str | None) -> tuple[Any, ...] | None:
     )
 
 
+def _kind(score: Score) -> tuple[Any, ...]:
+    """What the planner looks at in a score: its class, its curve, and whether its own tensors want a gradient."""
+    return type(score), getattr(score, "_curve", None), any(t.requires_grad for t in score.tensors())
+
+
 def _four(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """(batch, length, dim) or (length, dim) as one head, (batch, 1, length, dim)."""
+    if not (isinstance(k, Tensor) and isinstance(v, Tensor)):
+        request(q, k, v)  # raises, naming the one that is no tensor
     if not (q.dim() == k.dim() == v.dim() and q.dim() in (2, 3)):
         raise ShapeError(
             f"query {tuple(q.shape)}, key {tuple(k.shape)}, value {tuple(v.shape)}: expected all three as "

@@ -40,7 +40,7 @@ class AdditiveTiles:
             inner = self._inner(piece)
             weight = vector[piece.head]
             part = scores[piece.batch, piece.head, piece.rows, piece.cols]
-            sums = inner.view(-1, inner.shape[-1]) @ (weight * (-2.0 if self.exponential else 1.0))
+            sums = inner.flatten(0, 1) @ (weight * (-2.0 if self.exponential else 1.0))
             part.copy_(sums.view(part.shape))
         return scores.add_(vector.sum(-1)[:, None, None]) if self.exponential else scores
 
@@ -58,7 +58,9 @@ class AdditiveTiles:
         for piece in _pieces(query, key, tile):
             part = grad[piece.batch, piece.head, piece.rows, piece.cols]
             inner = self._inner(piece)
-            tanh_sum = part.reshape(1, -1) @ inner.view(-1, inner.shape[-1])  # (1, dim)
+            if not self.exponential:
+                inner.nan_to_num_(nan=0.0)  # of a pair that is not allowed; of an allowed one `part` is NaN already
+            tanh_sum = part.reshape(1, -1) @ inner.flatten(0, 1)  # (1, dim)
             # the tanh's derivative: 4 (r - r^2) or 1 - t^2, then times the score's gradient, in place
             slope = torch.addcmul(inner, inner, inner, value=-1) if self.exponential else inner.square_().neg_().add_(1)
             slope.mul_(part[:, :, None])
@@ -91,7 +93,7 @@ class _Piece:
 
 
 def _pieces(query: Tensor, key: Tensor, tile: Tile) -> Iterator[_Piece]:
-    groups = query.shape[1] // key.shape[1]
+    groups = online.groups(query, key)
     width = min(len(tile.cols), 64)
     height = max(1, CELLS // max(1, width * query.shape[3]))
     for batch in range(query.shape[0]):

@@ -77,7 +77,9 @@ def _laid_out_bytes(request: Request) -> float:
     shapes = [_probe(part, request) for part in parts if part is not None]
     shared = torch.broadcast_shapes(*shapes)  # type: ignore[no-untyped-call]
     lanes = math.prod(shared[:2])
-    return float(lanes * place.query_len * place.key_len * (1 + request.query.element_size()))
+    width = request.query.element_size()
+    width = max(4, width) if request.biases else width  # biases stay in float32 at least
+    return float(lanes * place.query_len * place.key_len * (1 + width))
 
 
 def _probe(part: object, request: Request) -> tuple[int, ...]:

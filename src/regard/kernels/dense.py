@@ -8,6 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from regard.kernels import guard
 from regard.kernels.sink import with_sink
 from regard.spec.request import Request
 from regard.spec.score import Additive
@@ -23,7 +24,9 @@ def run(request: Request) -> tuple[Tensor, Tensor]:
     allowed = torch.ones((), dtype=torch.bool, device=scores.device)
     place = request.place
     for bias in request.biases:
-        tile = bias.tile(place.rows, place.cols, place).to(working)
+        # widened first, so that the gradient of a number that many entries share is not summed in half precision
+        wide = bias.with_tensors(tuple(t.to(torch.promote_types(t.dtype, working)) for t in bias.tensors()))
+        tile = wide.tile(place.rows, place.cols, place).to(working)
         scores = scores + tile
         allowed = allowed & (tile != -torch.inf)
     if request.mask is not None:
@@ -38,6 +41,16 @@ def run(request: Request) -> tuple[Tensor, Tensor]:
 
 
 def _scores(request: Request, query: Tensor, key: Tensor) -> Tensor:
+    """Scores, whose gradient leaves out the pairs with a broken query or key (0 x NaN would reach the sound ones)."""
+    if guard.finite(query, key):
+        return _formula(request, query, key)
+    with torch.no_grad():
+        raw = _formula(request, query, key)
+    pairs = guard.broken(query)[..., :, None] | guard.broken(key)[..., None, :]
+    return torch.where(pairs, raw, _formula(request, guard.zeroed(query), guard.zeroed(key)))
+
+
+def _formula(request: Request, query: Tensor, key: Tensor) -> Tensor:
     if isinstance(request.score, Additive):
         vector = request.score.vector.to(query.dtype)
         vector = vector if vector.dim() == 1 else vector[:, None, None]
@@ -54,7 +67,7 @@ def _finite_rows(scores: Tensor, allowed: Tensor) -> Tensor:
 
 def _context(weights: Tensor, allowed: Tensor, value: Tensor) -> Tensor:
     """weights · value, where a value that is not allowed has no say even if it is NaN or infinite."""
-    if bool(torch.isfinite(value).all()):
+    if guard.finite(value):
         return weights @ value
     products = weights[..., None] * value[..., None, :, :]
     return torch.where(allowed.expand_as(weights)[..., None], products, 0.0).sum(-2)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad, scaled_dot_product_attention
 
+from regard.kernels import guard
 from regard.spec.mask import Block
 from regard.spec.positional import Causal
 from regard.spec.request import Request
@@ -13,21 +14,49 @@ from regard.spec.request import Request
 
 def run(request: Request) -> tuple[Tensor, None]:
     """(output, None): torch keeps the lse to itself."""
-    query, key, scale, _ = request.score.prepare(request.query, request.key)
-    value = request.value
+    causal = triangular(request)
+    added = None if causal else laid_out(request)
+    if added is not None and not guard.finite(request.query, request.key, request.value):
+        return _guarded(request, added), None
+    output = _output(request, (request.query, request.key, request.value), added)
+    # under a causal mask some query sees each key, so that what is not finite among them shows in the output
+    if causal and not guard.finite(output):
+        return _guarded(request, None), None
+    return output, None
+
+
+def _output(request: Request, inputs: tuple[Tensor, Tensor, Tensor], added: Tensor | None) -> Tensor:
+    """(batch, heads, query_len, value_dim) from torch, 0 in empty rows; `added` is what `laid_out` gives."""
+    query, key, scale, _ = request.score.prepare(*inputs[:2])
+    value = inputs[2]
     causal = triangular(request)
     if causal and request.place.key_len > request.place.query_len:  # keys beyond the last query are never seen
         key, value = key[:, :, : query.shape[2]], value[:, :, : query.shape[2]]
-    added = None if causal else laid_out(request)
     query, key, value = _one_size(query, key, value)
     output = scaled_dot_product_attention(
         query, key, value, added, is_causal=causal, scale=scale, enable_gqa=request.groups > 1
     )
     output = output[..., : request.value.shape[3]]
-    if added is None:
-        return output, None
-    seen = added if added.dtype == torch.bool else added != -torch.inf
-    return output.masked_fill(~seen.any(-1, keepdim=True), 0.0), None
+    return output if added is None else output.masked_fill(~_seen(added).any(-1, keepdim=True), 0.0)
+
+
+def _guarded(request: Request, added: Tensor | None) -> Tensor:
+    """The output where inputs are not all finite: 0 in their place, then NaN for each query that may attend to one."""
+    query, key, value = request.query, request.key, request.value
+    output = _output(request, (guard.zeroed(query), guard.zeroed(key), guard.zeroed(value)), added)
+    spoilt = (guard.broken(key)[..., None] | ~torch.isfinite(value)).to(torch.float32)  # (batch, kv_heads, m, e)
+    spoilt = spoilt.repeat_interleave(request.groups, 1)
+    if added is None:  # causal from position 0: the first i + 1 keys
+        last = torch.arange(query.shape[2], device=query.device).clamp_max(key.shape[2] - 1)
+        reached, alive = spoilt.cumsum(2)[:, :, last], torch.ones((), dtype=torch.bool, device=query.device)
+    else:
+        reached, alive = _seen(added).to(torch.float32) @ spoilt, _seen(added).any(-1, keepdim=True)
+    return output.masked_fill((reached > 0) | (guard.broken(query)[..., None] & alive), torch.nan)
+
+
+def _seen(added: Tensor) -> Tensor:
+    """bool: where the laid-out mask and biases let a query attend."""
+    return added if added.dtype == torch.bool else added != -torch.inf
 
 
 def triangular(request: Request) -> bool:
@@ -50,7 +79,9 @@ def laid_out(request: Request) -> Tensor | None:
     if not request.biases:
         return None if allowed is None else _four(allowed)
     added = sum((bias.tile(place.rows, place.cols, place) for bias in request.biases), torch.zeros(()))
-    added = added.to(request.query.dtype)
+    # on a CPU torch takes a float32 bias beside half inputs: bfloat16 cannot tell a bias of -256 from one of -257
+    wide = request.query.device.type == "cpu"
+    added = added.to(torch.promote_types(request.query.dtype, torch.float32) if wide else request.query.dtype)
     return _four(added if allowed is None else torch.where(allowed, added, -torch.inf))
 
 
@@ -59,8 +90,12 @@ def _four(tensor: Tensor) -> Tensor:
 
 
 def _one_size(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Fill up with zeros until dim = value_dim: torch's linear-memory path wants one size, and zeros change nothing."""
+    """As torch's linear-memory path wants them: one size, so zeros fill up the smaller (they change nothing), and
+    neighbours in the last axis side by side in memory."""
     more = value.shape[3] - query.shape[3]
     if more > 0:
-        return pad(query, (0, more)), pad(key, (0, more)), value
-    return (query, key, pad(value, (0, -more))) if more else (query, key, value)
+        query, key = pad(query, (0, more)), pad(key, (0, more))
+    if more < 0:
+        value = pad(value, (0, -more))
+    first, second, third = (t if t.stride(3) == 1 else t.contiguous() for t in (query, key, value))
+    return first, second, third

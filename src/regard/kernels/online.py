@@ -99,12 +99,13 @@ class _Online(torch.autograd.Function):
             _zeros(key),
             _zeros(value),
             tuple(_zeros(t) for t in learned),
-            tuple(_zeros(t) for t in bias_tensors),
+            tuple(_zeros(_at_least(t, query.dtype)) for t in bias_tensors),
         )
         delta = (grad_output * output).sum(-1) - grad_lse  # (batch, heads, n): what every weight of a row pays back
         for rows in row_tiles(ctx.setting.place):
             _backward_rows(ctx.setting, rows, (query, key, value, learned), (lse, delta, grad_output), sums)
-        return (None, None, sums.query, sums.key, sums.value, *sums.learned, *sums.biases)
+        to_biases = (made.to(t.dtype) for made, t in zip(sums.biases, bias_tensors, strict=True))
+        return (None, None, sums.query, sums.key, sums.value, *sums.learned, *to_biases)
 
 
 class _Clean:
@@ -116,11 +117,11 @@ class _Clean:
         self.value = value if self.finite else torch.where(finite, value, 0.0)
         self.broken = None if self.finite else (~finite).to(value.dtype)
 
-    def weighted(self, weights: Tensor, cols: range, groups: int) -> Tensor:
+    def weighted(self, weights: Tensor, cols: range, shared: int) -> Tensor:
         """(batch, heads, rows, e): weights · value over a tile; NaN where a broken value carries weight."""
-        total = _grouped(weights, groups) @ _cut(self.value, cols)
+        total = grouped(weights, shared) @ _cut(self.value, cols)
         if self.broken is not None:
-            poison = _grouped((weights > 0).to(weights.dtype), groups) @ _cut(self.broken, cols)
+            poison = grouped((weights > 0).to(weights.dtype), shared) @ _cut(self.broken, cols)
             total = total.masked_fill(poison > 0, torch.nan)
         return total.view(*weights.shape[:3], total.shape[-1])
 
@@ -135,7 +136,7 @@ def _forward_rows(
 ) -> None:
     """Fill `output` and `lse` for one run of queries, tile after tile with a running maximum and sum."""
     query, key, learned = inputs
-    groups = query.shape[1] // key.shape[1]
+    shared = groups(query, key)
     top = query.new_full((*query.shape[:2], len(rows), 1), -torch.inf)
     total, context = torch.zeros_like(top), output[:, :, rows.start : rows.stop]
     for tile in tiles(rows, setting.place, setting.mask):
@@ -147,7 +148,7 @@ def _forward_rows(
         total.mul_(shrink).add_(weights.sum(-1, keepdim=True))
         if setting.dropout:
             weights.mul_(_kept(setting, weights, tile))
-        context.mul_(shrink).add_(clean.weighted(weights, tile.cols, groups))
+        context.mul_(shrink).add_(clean.weighted(weights, tile.cols, shared))
         top = higher
     seen = total > 0
     context.div_(torch.where(seen, total, 1.0))
@@ -165,15 +166,15 @@ def _backward_rows(
     """Add to `sums` what one run of queries sends back."""
     query, key, value, learned = inputs
     lse, delta, grad = (t[:, :, rows.start : rows.stop] for t in outer)
-    groups = query.shape[1] // key.shape[1]
+    shared = groups(query, key)
     floor = lse.masked_fill(torch.isneginf(lse), torch.inf)[..., None]  # exp(score - inf) = 0 in an empty row
-    grad_rows = _grouped(grad, groups)
+    grad_rows = grouped(grad, shared)
     for tile in tiles(rows, setting.place, setting.mask):
         scores, raw, forbidden = _tile_scores(setting, query, key, learned, tile, keep_raw=True)
         weights = scores.sub_(floor).exp_()
         kept = _kept(setting, weights, tile) if setting.dropout else None
         dropped = weights if kept is None else weights * kept
-        _cut(sums.value, tile.cols).add_(_grouped(dropped, groups).mT @ grad_rows)
+        _cut(sums.value, tile.cols).add_(grouped(dropped, shared).mT @ grad_rows)
         back = (grad_rows @ _cut(value, tile.cols).mT).view(weights.shape)
         if kept is not None:
             back.mul_(kept)
@@ -187,15 +188,21 @@ def _backward_rows(
 def _tile_scores(
     setting: Setting, query: Tensor, key: Tensor, learned: tuple[Tensor, ...], tile: Tile, *, keep_raw: bool = False
 ) -> tuple[Tensor, Tensor, Tensor | None]:
-    """(final scores, scores before biases and mask, entries the mask forbids or None)."""
+    """(final scores, scores before biases and mask, entries that mask or biases forbid or None)."""
     raw = setting.scores.forward(query, key, learned, tile)
     final = raw.clone() if keep_raw else raw
+    forbidden = None
+    if tile.mixed and setting.mask is not None:
+        forbidden = ~setting.mask.tile(tile.rows, tile.cols, setting.place)
     for bias in setting.biases:
-        final.add_(bias.tile(tile.rows, tile.cols, setting.place).to(final.dtype))
-    if not (tile.mixed and setting.mask is not None):
-        return final, raw, None
-    forbidden = ~setting.mask.tile(tile.rows, tile.cols, setting.place)
-    return final.masked_fill_(forbidden, -torch.inf), raw, forbidden
+        added = bias.tile(tile.rows, tile.cols, setting.place).to(final.dtype)
+        final.add_(added)
+        cut = torch.isneginf(added)
+        if bool(cut.any()):  # such an entry forbids as a mask does, even where the score is NaN
+            forbidden = cut if forbidden is None else forbidden | cut
+    if forbidden is not None:
+        final.masked_fill_(forbidden, -torch.inf)
+    return final, raw, forbidden
 
 
 def _add_bias_gradients(setting: Setting, tile: Tile, grad: Tensor, sums: tuple[Tensor, ...]) -> None:
@@ -203,7 +210,8 @@ def _add_bias_gradients(setting: Setting, tile: Tile, grad: Tensor, sums: tuple[
     start = 0
     for bias in setting.biases:
         originals = bias.tensors()
-        leaves = tuple(t.detach().requires_grad_() for t in originals)
+        # many entries may share one number: a bfloat16 sum of them would stop growing at 256 times its first term
+        leaves = tuple(_at_least(t.detach(), grad.dtype).requires_grad_() for t in originals)
         with torch.enable_grad():
             shown = bias.with_tensors(leaves).tile(tile.rows, tile.cols, setting.place)
         parts = torch.autograd.grad(shown, leaves, grad.sum_to_size(shown.shape).to(shown.dtype), allow_unused=True)
@@ -220,9 +228,19 @@ def _kept(setting: Setting, weights: Tensor, tile: Tile) -> Tensor:
     return keep.to(weights.dtype).div_(1 - setting.dropout)
 
 
-def _grouped(tile: Tensor, groups: int) -> Tensor:
-    """(batch, heads, rows, x) as (batch, kv_heads, groups * rows, x): heads that share a key head lie side by side."""
-    return tile.reshape(tile.shape[0], tile.shape[1] // groups, groups * tile.shape[2], tile.shape[3])
+def groups(query: Tensor, key: Tensor) -> int:
+    """Query heads to a key head; 1 where there are no heads."""
+    return query.shape[1] // key.shape[1] if key.shape[1] else 1
+
+
+def grouped(tile: Tensor, shared: int) -> Tensor:
+    """(batch, heads, rows, x) as (batch, kv_heads, shared * rows, x): heads that share a key head lie side by side."""
+    return tile.reshape(tile.shape[0], tile.shape[1] // shared, shared * tile.shape[2], tile.shape[3])
+
+
+def _at_least(tensor: Tensor, dtype: torch.dtype) -> Tensor:
+    """`tensor` in its own dtype or `dtype`, whichever is wider."""
+    return tensor.to(torch.promote_types(tensor.dtype, dtype))
 
 
 def _zeros(like: Tensor) -> Tensor:

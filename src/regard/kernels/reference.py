@@ -44,6 +44,11 @@ class Steps:
 
 def steps(request: Request) -> Steps:
     """Compute `request` (its dropout is left out) and keep every intermediate value."""
+    with np.errstate(invalid="ignore", over="ignore"):  # NaN and infinity are values here; exp(1e4) is infinity
+        return _steps(request)
+
+
+def _steps(request: Request) -> Steps:
     query = array(request.query)
     key = np.repeat(array(request.key), request.groups, axis=1)
     value = np.repeat(array(request.value), request.groups, axis=1)
@@ -51,12 +56,13 @@ def steps(request: Request) -> Steps:
     shape = (place.batch, place.heads, place.query_len, place.key_len)
     scores = _scores(request, query, key)
     biased = scores + np.zeros(shape)
-    for bias in request.biases:
-        biased = biased + array(bias.tile(place.rows, place.cols, place))
     allowed = np.ones(shape, bool)
+    for bias in request.biases:
+        added = array(bias.tile(place.rows, place.cols, place))
+        biased = biased + added
+        allowed &= added != -np.inf
     if request.mask is not None:
         allowed &= request.mask.tile(place.rows, place.cols, place).cpu().numpy()
-    allowed &= biased != -np.inf
     weights, lse = _softmax(biased, allowed, None if request.sink is None else array(request.sink.per_head))
     return Steps(scores, biased, allowed, weights, lse, _context(weights, value))
 
@@ -85,7 +91,7 @@ def _scores(request: Request, query: Array, key: Array) -> Array:
     if isinstance(score, Cosine):
         lengths = np.linalg.norm(query, axis=-1)[..., :, None] * np.linalg.norm(key, axis=-1)[..., None, :]
         scale = array(score.scale)[:, None, None] if isinstance(score.scale, Tensor) else score.scale
-        return np.asarray(np.divide(dots, lengths, out=np.zeros_like(dots), where=lengths > 0) * scale)
+        return np.asarray(np.divide(dots, lengths, out=np.zeros_like(dots), where=lengths != 0) * scale)
     if isinstance(score, General):
         return (query @ array(score.weight)) @ key.swapaxes(-1, -2)
     if isinstance(score, Additive):
@@ -129,6 +135,5 @@ def _context(weights: Array, value: Array) -> Array:
     """weights · value, where a value of weight 0 has no say even if it is NaN or infinite."""
     if np.isfinite(value).all():
         return np.asarray(weights @ value)
-    with np.errstate(invalid="ignore"):
-        products = weights[..., None] * value[..., None, :, :]
-    return np.asarray(np.where(weights[..., None] > 0, products, 0.0).sum(-2))
+    products = weights[..., None] * value[..., None, :, :]
+    return np.asarray(np.where(weights[..., None] == 0, 0.0, products).sum(-2))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from regard.kernels import online
+from regard.kernels import guard, online
 from regard.kernels.sink import with_sink
 from regard.kernels.tiles import Tile
 from regard.spec.curve import Curve
@@ -23,7 +23,7 @@ class DotTiles:
 
     def forward(self, query: Tensor, key: Tensor, learned: tuple[Tensor, ...], tile: Tile) -> Tensor:
         rows, cols = query[:, :, tile.rows.start : tile.rows.stop], key[:, :, tile.cols.start : tile.cols.stop]
-        flat = rows.reshape(rows.shape[0], key.shape[1], -1, rows.shape[3])  # groups of heads side by side
+        flat = online.grouped(rows, online.groups(query, key))
         scores = ((flat * self.scale) @ cols.mT).view(*rows.shape[:3], cols.shape[2])
         return self.curve.apply_(scores)
 
@@ -40,8 +40,8 @@ class DotTiles:
         # a gradient of 0 stays 0 whatever the score, so that a forbidden NaN does not leak
         inner = grad if self.curve.straight else torch.where(grad == 0, 0.0, grad * self.curve.slope(scores))
         rows, cols = query[:, :, tile.rows.start : tile.rows.stop], key[:, :, tile.cols.start : tile.cols.stop]
-        flat_grad = inner.reshape(rows.shape[0], key.shape[1], -1, cols.shape[2])
-        flat_rows = rows.reshape(rows.shape[0], key.shape[1], -1, rows.shape[3])
+        groups = online.groups(query, key)
+        flat_grad, flat_rows = online.grouped(inner, groups), online.grouped(rows, groups)
         to_query = (flat_grad @ torch.where(torch.isfinite(cols), cols, 0.0)).mul_(self.scale)
         sums.query[:, :, tile.rows.start : tile.rows.stop] += to_query.view(rows.shape)
         to_key = flat_grad.mT @ torch.where(torch.isfinite(flat_rows), flat_rows, 0.0)
@@ -51,7 +51,7 @@ class DotTiles:
 def run(request: Request) -> tuple[Tensor, Tensor]:
     """(output, lse); computed in float32 for bfloat16 and float16 inputs, else in the input's own dtype."""
     working = torch.promote_types(request.query.dtype, torch.float32)
-    made = request.score.prepare(request.query.to(working), request.key.to(working))
+    made = guard.prepared(request.score, request.query.to(working), request.key.to(working))
     scores = DotTiles(made.scale, made.curve)
     return finish(request, made.query, made.key, (), scores)
 

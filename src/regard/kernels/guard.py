@@ -1,0 +1,40 @@
+"""NaN and infinity where nobody may look (padding that was never filled) must leave no trace: yet 0 x NaN is NaN.
+
+Kernels that multiply by a weight of 0 keep such entries apart with what stands here; it costs one sum a tensor.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from regard.spec.score import Prepared, Score
+
+
+def finite(*tensors: Tensor) -> bool:
+    """True only if every entry is finite. May say False of finite entries whose sum overflows: the careful way then."""
+    sums = (t.detach().sum(dtype=torch.promote_types(t.dtype, torch.float32)) for t in tensors)
+    return all(bool(torch.isfinite(total)) for total in sums)
+
+
+def zeroed(tensor: Tensor) -> Tensor:
+    """`tensor` with 0 for what is not finite; no gradient flows to those entries."""
+    return torch.where(torch.isfinite(tensor), tensor, 0.0)
+
+
+def broken(vectors: Tensor) -> Tensor:
+    """(..., length) True for the vectors of `vectors` (..., length, dim) that hold anything but finite numbers."""
+    return ~torch.isfinite(vectors).all(-1)
+
+
+def prepared(score: Score, query: Tensor, key: Tensor) -> Prepared:
+    """`score.prepare`, through which no gradient flows to a broken query or key, nor from it to the score's tensors."""
+    if finite(query, key):
+        return score.prepare(query, key)
+    with torch.no_grad():
+        raw = score.prepare(query, key)
+    made = score.prepare(zeroed(query), zeroed(key))
+    return made._replace(
+        query=torch.where(broken(query)[..., None], raw.query, made.query),
+        key=torch.where(broken(key)[..., None], raw.key, made.key),
+    )

@@ -1,0 +1,31 @@
+"""One thread, one seed, a clean planner, and one hypothesis profile for every test."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import hypothesis
+import pytest
+import torch
+
+from regard.engine import attend as engine
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # so that tests can share `tests.comparison` and the like
+
+# the same examples each time, so that a red run can be run again; HYPOTHESIS_PROFILE=search looks for new ones
+hypothesis.settings.register_profile("same", derandomize=True, deadline=None, print_blob=True)
+hypothesis.settings.register_profile("search", deadline=None, print_blob=True)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
+
+
+@pytest.fixture(autouse=True)
+def _fresh() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    torch.manual_seed(7)
+    engine._CHOSEN.clear()
+    yield
+    torch.set_num_threads(threads)
