@@ -1,0 +1,113 @@
+"""Write the figures of benchmarks/results/*.json into docs/benchmarks.md, between their markers.
+
+    python benchmarks/write_tables.py           # write
+    python benchmarks/write_tables.py --check   # write nothing; exit 1 when the page and the JSON differ
+
+A table stands between `<!-- figures: NAME -->` and `<!-- end of figures: NAME -->`. Needs nothing but Python.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE, RESULTS = ROOT / "docs" / "benchmarks.md", ROOT / "benchmarks" / "results"
+MARKED = re.compile(r"<!-- figures: ([\w-]+) -->\n(.*?)<!-- end of figures: \1 -->", re.DOTALL)
+NOTHING = "\nNot measured yet: `make bench`.\n\n"
+
+
+def filled(page: str, results: dict[str, dict[str, Any]]) -> str:
+    """`page` with the tables of `results` between its markers. Raises `ValueError` for a result without a place."""
+    homeless = results.keys() - {found[1] for found in MARKED.finditer(page)}
+    if homeless:
+        name = min(homeless)
+        raise ValueError(f"{name}.json has no place: add <!-- figures: {name} --> and <!-- end of figures: {name} -->")
+
+    def table(found: re.Match[str]) -> str:
+        name = found[1]
+        text = rendered(results[name]) if name in results else NOTHING
+        return f"<!-- figures: {name} -->\n{text}<!-- end of figures: {name} -->"
+
+    return MARKED.sub(table, page)
+
+
+def rendered(result: dict[str, Any]) -> str:
+    """One result as markdown: where it comes from, goals, times, memory."""
+    parts = [_source(result)]
+    for title, rows in (("goals", _goals(result)), ("cases", _times(result)), ("memory", _memory(result))):
+        if result[title]:
+            parts.append("\n".join(rows))
+    return "\n" + "\n\n".join(parts) + "\n\n"
+
+
+def _source(result: dict[str, Any]) -> str:
+    machine, versions = result["machine"], result["versions"]
+    names = ", ".join(f"{name} {version}" for name, version in versions.items())
+    return (
+        f"Measured {result['date']} on {machine['cpu']} ({machine['cores']} cores, {machine['threads']} threads, load "
+        f"{machine['load_before']:.1f} before the run); {names}; {result['rounds']} rounds after {result['warmup']} of "
+        "warm-up."
+    )
+
+
+def _goals(result: dict[str, Any]) -> list[str]:
+    rows = ["| goal | at most | measured | |", "|---|---|---|---|"]
+    for goal in result["goals"]:
+        unit = f" {goal['unit']}" if goal["unit"] else ""
+        measured = "-" if goal["measured"] is None else f"{goal['measured']:.3g}{unit}"
+        met = "met" if goal["met"] else "**missed**"
+        rows.append(f"| {goal['text']} | {goal['limit']:g}{unit} | {measured} | {met} |")
+    return rows
+
+
+def _times(result: dict[str, Any]) -> list[str]:
+    rows = ["| case | peer | median | middle half | ratio | largest error |", "|---|---|---|---|---|---|"]
+    for case in result["cases"]:
+        if "failed" in case:
+            rows.append(f"| {case['name']} | | not timed: {case['failed']} | | | |")
+        for peer, row in case.get("peers", {}).items():
+            ratio = "1 (the measure)" if peer == case["against"] else f"{row['ratio']:.3g}"
+            middle = f"{_seconds(row['low_s'])} to {_seconds(row['high_s'])}"
+            rows.append(
+                f"| {case['name']} | {peer} | {_seconds(row['median_s'])} | {middle} | {ratio} | {row['error']:.0e} |"
+            )
+    return rows
+
+
+def _memory(result: dict[str, Any]) -> list[str]:
+    rows = ["| peak memory beyond inputs and results | peer | |", "|---|---|---|"]
+    for row in result["memory"]:
+        shown = f"{row['extra_bytes'] / 1e6:,.1f} MB" if "extra_bytes" in row else f"failed: {row['failed']}"
+        rows.append(f"| {row['name']} | {row['peer']} | {shown} |")
+    return rows
+
+
+def _seconds(seconds: float) -> str:
+    for unit, size in (("s", 1.0), ("ms", 1e-3)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds / 1e-6:.3g} µs"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when the page and the JSON differ")
+    check = parser.parse_args().check
+    results = {path.stem: json.loads(path.read_text("utf-8")) for path in sorted(RESULTS.glob("*.json"))}
+    page = PAGE.read_text("utf-8")
+    wanted = filled(page, results)
+    if check and wanted != page:
+        print(f"{PAGE.relative_to(ROOT)} is not what benchmarks/results says: run python benchmarks/write_tables.py")
+        return 1
+    if not check:
+        PAGE.write_text(wanted, "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
