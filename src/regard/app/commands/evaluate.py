@@ -1,0 +1,43 @@
+"""`regard evaluate`: a trained run on other labelled rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from regard.app.screen import Screen
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command()(evaluate)
+
+
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="Folder of a trained run.")],
+    data: Annotated[Path, typer.Option(help="A csv, tsv, jsonl or parquet file with texts and labels.")],
+    text: Annotated[str | None, typer.Option(help="Column with the texts. [as in training]")] = None,
+    label: Annotated[str | None, typer.Option(help="Column with the labels. [as in training]")] = None,
+    skip_refused: Annotated[
+        bool, typer.Option("--skip-refused", help="Go on without rows that cannot be used.")
+    ] = False,
+) -> None:
+    """Score a trained run on a file of labelled texts.
+
+    \b
+    Example:
+      regard evaluate runs/sentiment-bilstm --data examples/reviews.csv --text review --label verdict
+    """
+    from regard.app.scores import show_scores
+    from regard.train.run import load_run
+
+    found = load_run(run).evaluate(data, text=text, label=label, skip_refused=skip_refused)
+    screen = Screen()
+    screen.title(f"{found.rows:,} rows of {data.name}")
+    show_scores(screen, found.scores)
+    if found.refused:
+        screen.line(f"{found.refused:,} rows cannot be used and were left out")
+    if found.seen:
+        screen.line(f"{found.seen:,} of the rows were seen in training: the score says less of new texts")

@@ -1,0 +1,28 @@
+"""A reading on a terminal: words coloured by weight."""
+
+from __future__ import annotations
+
+from rich.text import Text
+
+from regard.lens.reading import Reading
+
+_LIGHT = (255, 243, 214)  # the colour of the lightest word that is coloured
+_HEAVY = (240, 120, 20)  # of the heaviest; black letters are readable on both (contrast 7 and more)
+_LETTERS = "rgb(20,20,20)"
+_LEAST = 0.05  # a share of the heaviest below which a word keeps the terminal's own colours
+
+
+def painted(reading: Reading) -> Text:
+    """The whole text; each word's background goes from pale to orange with its share of the heaviest word."""
+    text = Text()
+    for piece, word in reading.segments():
+        share = 0.0 if word is None else reading.share(word)
+        if share < _LEAST:
+            text.append(piece)
+        else:
+            text.append(piece, style=f"{_LETTERS} on rgb({_mixed(share)})")
+    return text
+
+
+def _mixed(share: float) -> str:
+    return ",".join(str(round(low + share * (high - low))) for low, high in zip(_LIGHT, _HEAVY, strict=True))

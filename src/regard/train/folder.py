@@ -1,0 +1,172 @@
+"""A run's folder: which file is where, and whether a run in it is new, begun or done.
+
+config.json           what was asked for, what came of every "auto", the labels, the data
+vocab/tokenizer.json  the vocabulary, of the training part
+model.safetensors     the weights that did best on the validation part
+metrics.json          scores on the test part beside the baselines'; written last: with it the run is done
+log.jsonl             what happened, one event a line
+seen.safetensors      64-bit marks of the texts trained on, so that `evaluate` can say what is not new
+checkpoint/           while it trains
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from torch import Tensor
+
+from regard.spec.errors import CheckpointError, RunError
+from regard.tasks.settings import Settings, changed, differences, settings_from
+from regard.train.checkpoint import Checkpoint, CheckpointFolder, read_tensors, write_tensors
+from regard.train.disk import make_folder, remove_partials, write_atomically
+from regard.train.record import Record
+
+Status = Literal["new", "begun", "done"]
+
+# Where the data lie, and how often a checkpoint is written, do not change a single number.
+_FREE = {"data.path": None, "data.test_path": None, "train.checkpoint_seconds": 0}
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The folder of one run."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        return self.path / "config.json"
+
+    @property
+    def model(self) -> Path:
+        return self.path / "model.safetensors"
+
+    @property
+    def metrics(self) -> Path:
+        return self.path / "metrics.json"
+
+    @property
+    def tokenizer(self) -> Path:
+        return self.path / "vocab" / "tokenizer.json"
+
+    @property
+    def seen(self) -> Path:
+        return self.path / "seen.safetensors"
+
+    @property
+    def record(self) -> Record:
+        return Record(self.path / "log.jsonl")
+
+    @property
+    def checkpoints(self) -> CheckpointFolder:
+        return CheckpointFolder(self.path / "checkpoint")
+
+    def status(self, asked: Settings, digest: str) -> Status:
+        """Whether the run that is asked for is new here, was begun, or is done.
+
+        Raises:
+            RunError: the folder holds something else: other settings, other data, or files of no run.
+        """
+        if not self.config.is_file():
+            others = sorted(one.name for one in self.path.iterdir()) if self.path.is_dir() else []
+            others = [name for name in others if name not in (".lock", "vocab", "seen.safetensors", "log.jsonl")]
+            if others:
+                raise RunError(f"{self.path} holds other things ({', '.join(others[:3])}); name a new or empty folder")
+            return "new"
+        config = read_json(self.config)
+        before = settings_from(config["asked"], where=str(self.config))
+        differing = differences(changed(before, _FREE), changed(asked, _FREE))
+        if differing:
+            raise RunError(
+                f"{self.path} holds a run with other settings ({'; '.join(differing)}); name another folder, or "
+                f"delete this one to train it again"
+            )
+        if config["data"]["digest"] != digest:
+            raise RunError(
+                f"{self.path} holds a run on other data (the data file has changed since); name another folder, or "
+                f"delete this one to train it again"
+            )
+        return "done" if self.metrics.is_file() else "begun"
+
+    def begin(self, config: Mapping[str, Any], tokenizer: str, seen: Tensor) -> None:
+        """Writes what a run starts from; `config.json` last.
+
+        Raises:
+            RunError: the disk is full, or the folder cannot be written.
+        """
+        make_folder(self.tokenizer.parent)
+        write_atomically(self.tokenizer, tokenizer.encode())
+        write_tensors(self.seen, {"marks": seen}, {})
+        write_json(self.config, config)
+
+    def keep_best(self, epoch: int, weights: Mapping[str, Tensor]) -> None:
+        """Keeps an epoch's weights beside those of the last checkpoint's best epoch, until a newer one is written."""
+        make_folder(self.checkpoints.path)
+        write_tensors(self._best(epoch), weights, {"epoch": epoch})
+
+    def best(self, epoch: int) -> Checkpoint:
+        """The weights that `keep_best` kept.
+
+        Raises:
+            CheckpointError: they are missing, cut short or altered.
+        """
+        return read_tensors(self._best(epoch), remedy=f"delete the folder {self.path} and train again")
+
+    def drop_older_bests(self, epoch: int) -> None:
+        """Removes kept weights of epochs before this one (once a checkpoint names this one as best)."""
+        for file in self.checkpoints.path.glob("best-*.safetensors"):
+            if file != self._best(epoch):
+                file.unlink(missing_ok=True)
+
+    def finish(self, metrics: Mapping[str, Any]) -> None:
+        """Writes `metrics.json`, with which the run is done, and removes the checkpoints."""
+        write_json(self.metrics, metrics)
+        self.drop_older_bests(-1)
+        self.checkpoints.clear()
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Holds the folder for one run; a killed process lets go of it by itself.
+
+        Raises:
+            RunError: another run is at work in it.
+        """
+        make_folder(self.path)
+        try:
+            import fcntl
+        except ImportError:  # not on Windows; there two runs in one folder are the user's to avoid
+            yield
+            return
+        with (self.path / ".lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise RunError(f"another run is at work in {self.path}; wait for it, or name another folder") from None
+            remove_partials(self.path)
+            yield
+
+    def _best(self, epoch: int) -> Path:
+        return self.checkpoints.path / f"best-{epoch:04d}.safetensors"
+
+
+def write_json(path: Path, values: Mapping[str, Any]) -> None:
+    """Writes a JSON file, atomically."""
+    write_atomically(path, (json.dumps(values, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+def read_json(path: Path) -> Any:
+    """Reads a JSON file of a run.
+
+    Raises:
+        CheckpointError: it is missing or cut short.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        reason = "it is missing" if isinstance(error, FileNotFoundError) else str(error)
+        raise CheckpointError(f"{path} cannot be read ({reason}); name the folder of a run, or train again") from None

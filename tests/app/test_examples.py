@@ -1,0 +1,44 @@
+"""The small files can be used as they are, and the commands of their README run."""
+
+import re
+import shlex
+
+import pytest
+
+from regard.tasks.check import check_file
+
+FILES = [("reviews.csv", "review", "verdict"), ("messages.jsonl", "message", "topic"), ("chinese.csv", "评论", "态度")]
+
+
+@pytest.mark.parametrize(("name", "text", "label"), FILES)
+def test_the_files_are_clean(name, text, label, examples):
+    report = check_file(examples / name, text=text, label=label)
+    assert report.usable
+    assert (report.refused, report.duplicates, report.contradictions, report.warnings) == ((), 0, (), ())
+    counts = [count for _, count in report.labels]
+    assert min(counts) == max(counts)
+
+
+def test_the_readmes_short_commands_run(examples, regard, monkeypatch):
+    monkeypatch.chdir(examples.parent)
+    text = (examples / "README.md").read_text(encoding="utf-8")
+    commands = re.findall(r"`(regard [^`]+)`", text)
+    assert len(commands) == 4
+    for command in commands:
+        code, _, err = regard(*shlex.split(command)[1:])
+        assert (code, err) == (0, ""), command
+
+
+def test_the_readmes_training_learns(examples, regard, monkeypatch, tmp_path):
+    text = (examples / "README.md").read_text(encoding="utf-8")
+    train, explain = (shlex.split(line)[1:] for line in re.findall(r"^    (regard .*)$", text, re.MULTILINE))
+    (tmp_path / "examples").symlink_to(examples)
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = regard(*train)
+    assert code == 0
+    score = float(re.search(r"accuracy, this model +(\S+)", out).group(1))
+    assert score > 0.6
+    code, out, _ = regard(*explain)
+    assert code == 0
+    assert out.startswith("good ")
+    assert (tmp_path / "page.html").is_file()

@@ -1,0 +1,189 @@
+"""train, evaluate, predict and explain, on a small run that was trained by the command itself."""
+
+import csv
+import json
+import os
+import re
+import shutil
+
+import pytest
+
+from regard.lens import LIMITS
+from regard.spec import RunError
+from regard.train.run import load_run
+
+TEXT = "A warm and witty script. I loved the ending, great fun."
+
+
+def figures(text, name):
+    """The numbers on the lines of a table that begin with a name."""
+    return [[float(n) for n in re.findall(r"-?\d\.\d{4}", line)] for line in text.splitlines() if line.startswith(name)]
+
+
+def test_train_leaves_the_folder_it_promises(trained):
+    there = {one.name for one in trained.iterdir()}
+    assert there >= {"config.json", "model.safetensors", "metrics.json", "log.jsonl", "vocab"}
+    assert "checkpoint" not in there
+
+
+def test_train_typed_again_shows_the_results_and_trains_nothing(trained, train_command, regard):
+    before = (trained / "model.safetensors").stat().st_mtime_ns
+    code, out, err = regard(*train_command, "--out", trained)
+    assert (code, err) == (0, "")
+    assert "is done already" in out
+    scores = json.loads((trained / "metrics.json").read_text())["scores"]
+    wanted = [round(scores[0][name], 4) for name in ("value", "low", "high")]
+    assert figures(out, "accuracy, this model") == [wanted]
+    assert "On 24 rows held out from training" in out
+    assert figures(out, "accuracy, TF-IDF")
+    assert figures(out, "accuracy, always")
+    assert "part:test" in out
+    assert f"Next: regard explain {trained} --text" in out
+    assert (trained / "model.safetensors").stat().st_mtime_ns == before
+
+
+def test_other_settings_in_the_same_folder_are_refused(trained, train_command, regard, one_line):
+    code, _, err = regard(*train_command, "--out", trained, "--seed", "7")
+    assert code == 1
+    assert "train.seed: 0 there, 7 here" in one_line(err)
+
+
+def test_evaluate_is_what_the_library_says(trained, examples, regard):
+    code, out, err = regard("evaluate", trained, "--data", examples / "reviews.csv")
+    assert (code, err) == (0, "")
+    found = load_run(trained).evaluate(examples / "reviews.csv")
+    assert figures(out, "accuracy ") == [
+        [round(n, 4) for n in (found.scores[0].value, found.scores[0].low, found.scores[0].high)]
+    ]
+    assert "120 rows of reviews.csv" in out
+    assert f"{found.seen} of the rows were seen in training" in out
+
+
+def test_evaluate_with_labels_the_run_does_not_know(trained, tmp_path, regard, one_line):
+    file = tmp_path / "other.csv"
+    file.write_text("review,verdict\nfine film,great\n")
+    code, out, err = regard("evaluate", trained, "--data", file)
+    assert (code, out) == (1, "")
+    assert "labels unknown to this run: 'great'" in one_line(err)
+
+
+def test_predict_writes_one_json_object_a_line(trained, regard):
+    code, out, err = regard("predict", trained, "--text", TEXT, "--text", "Dull [bold] 苹果 :smile:")
+    assert (code, err) == (0, "")
+    first, second = map(json.loads, out.splitlines())
+    assert (first["text"], second["text"]) == (TEXT, "Dull [bold] 苹果 :smile:")
+    assert set(first["probabilities"]) == {"good", "bad"}
+    assert sum(first["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+    assert first["probability"] == first["probabilities"][first["label"]] == max(first["probabilities"].values())
+
+
+def test_predict_on_a_file_keeps_the_row_numbers(trained, examples, tmp_path, regard):
+    out_file = tmp_path / "answers.jsonl"
+    code, out, _ = regard("predict", trained, "--data", examples / "reviews.csv", "--out", out_file)
+    assert (code, out) == (0, f"120 answers written to {out_file}\n")
+    answers = [json.loads(line) for line in out_file.read_text(encoding="utf-8").splitlines()]
+    rows = list(csv.DictReader((examples / "reviews.csv").read_text(encoding="utf-8").splitlines()))
+    assert [answer["row"] for answer in answers] == list(range(1, 121))
+    assert [answer["text"] for answer in answers] == [row["review"] for row in rows]
+
+
+def test_predict_refuses_rows_it_cannot_use_unless_told_to_skip_them(trained, tmp_path, regard, one_line):
+    file = tmp_path / "some.csv"
+    file.write_text('words\nfine film\n" "\ndull film\n')
+    code, out, err = regard("predict", trained, "--data", file, "--column", "words")
+    assert (code, out) == (1, "")
+    assert "1 of 3 rows cannot be used: row 2 (line 3): empty text" in one_line(err)
+    code, out, _ = regard("predict", trained, "--data", file, "--column", "words", "--skip-refused")
+    assert code == 0
+    assert [json.loads(line)["row"] for line in out.splitlines()] == [1, 3]
+
+
+def test_predict_into_a_folder_that_is_not_there(trained, tmp_path, regard, one_line):
+    code, _, err = regard("predict", trained, "--text", TEXT, "--out", tmp_path / "none" / "a.jsonl")
+    assert code == 1
+    assert "cannot be written" in one_line(err)
+
+
+def test_explain_shows_the_models_own_numbers(trained, regard):
+    code, out, err = regard("explain", trained, "--text", TEXT)
+    assert (code, err) == (0, "")
+    found = load_run(trained).predict([TEXT])[0]
+    assert out.startswith(f"{found.label}  (probability {found.probability:.3f})\n")
+    assert TEXT in out
+    heaviest = max(found.tokens, key=lambda token: token.weight)
+    first = out.split("word    weight\n")[1].splitlines()[0]
+    assert first.split() == [TEXT[heaviest.start : heaviest.end], f"{heaviest.weight:.3f}"]
+    assert f"probability of {found.label!r} as read: {found.probability:.3f}" in out
+    assert "without the 5 heaviest words" in out
+    assert "20 draws" in out
+    assert LIMITS in out
+    assert "\x1b" not in out
+
+
+def test_explain_a_file_into_a_page(trained, tmp_path, regard):
+    file, page = tmp_path / "review.txt", tmp_path / "page.html"
+    file.write_text("Great <b>fun</b>!\nI loved it.", encoding="utf-8")
+    code, out, _ = regard("explain", trained, "--file", file, "--html", page, "--count", "1", "--seed", "3")
+    assert code == 0
+    assert f"written to {page}" in out
+    assert "without the 1 heaviest word (" in out
+    assert "seed 3" in out
+    source = page.read_text(encoding="utf-8")
+    assert source.startswith("<!doctype html>")
+    assert "<b>" not in source
+    assert "run &#x27;reviews&#x27;" in source
+
+
+def test_explain_one_word(trained, regard):
+    code, out, _ = regard("explain", trained, "--text", "fun")
+    assert code == 0
+    assert "none: the text has fewer than two words" in out
+
+
+def test_a_text_longer_than_the_model_reads(trained, regard):
+    text = " ".join(f"fun{i}" for i in range(300)) + " and <br /> great fun"
+    code, out, _ = regard("explain", trained, "--text", text)
+    assert code == 0
+    unread = load_run(trained).predict([text])[0].unread
+    assert unread > 0
+    assert f"{unread} tokens of this text are not read" in out
+    label, probability = re.match(r"(\w+)  \(probability (.*)\)", out).groups()
+    assert f"probability of {label!r} as read: {probability}" in out  # cut to what is read, the answer is the same
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json", "vocab/tokenizer.json"])
+def test_a_run_that_was_cut_in_half_is_one_line(name, trained, tmp_path, regard, one_line):
+    copy = tmp_path / "copy"
+    shutil.copytree(trained, copy)
+    content = (copy / name).read_bytes()
+    (copy / name).write_bytes(content[: len(content) // 2])
+    code, out, err = regard("explain", copy, "--text", TEXT)
+    assert (code, out) == (1, "")
+    assert one_line(err).startswith("error: ")
+    assert "train" in err
+
+
+def test_train_on_chinese(examples, tmp_path, regard):
+    file, out_folder = examples / "chinese.csv", tmp_path / "zh"
+    columns = ("--text", "评论", "--label", "态度", "--out", out_folder)
+    code, out, err = regard("train", "classify", "--data", file, *columns, "--epochs", "1", "--core", "transformer")
+    assert (code, err) == (0, "")
+    assert "subwords" in out
+    code, out, _ = regard("explain", out_folder, "--text", "质量很好，非常喜欢。")
+    assert code == 0
+    assert out.splitlines()[0].split()[0] in ("好", "差")
+
+
+def test_precision_is_handed_to_accelerate(examples, tmp_path, regard, monkeypatch):
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "no")
+    file, folder = examples / "reviews.csv", tmp_path / "half"
+    columns = ("--text", "review", "--label", "verdict", "--epochs", "1", "--precision", "bfloat16", "--out", folder)
+    seen = []
+
+    def train_run(settings, folder, listen):
+        seen.append(os.environ["ACCELERATE_MIXED_PRECISION"])
+        raise RunError("stop here")
+
+    monkeypatch.setattr("regard.app.sitting.train_run", train_run)
+    assert regard("train", "classify", "--data", file, *columns)[0] == 1
+    assert seen == ["bf16"]
