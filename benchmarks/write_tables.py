@@ -1,4 +1,4 @@
-"""Write the figures of benchmarks/results/*.json into docs/benchmarks.md, between their markers.
+"""Write the figures of benchmarks/results/*.json into docs/benchmarks.md and docs/results.md, between their markers.
 
     python benchmarks/write_tables.py           # write
     python benchmarks/write_tables.py --check   # write nothing; exit 1 when the page and the JSON differ
@@ -17,8 +17,9 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE, RESULTS = ROOT / "docs" / "benchmarks.md", ROOT / "benchmarks" / "results"
+TRAINING = ROOT / "docs" / "results.md"
 MARKED = re.compile(r"<!-- figures: ([\w-]+) -->\n(.*?)<!-- end of figures: \1 -->", re.DOTALL)
-NOTHING = "\nNot measured yet: `make bench`.\n\n"
+NOTHING = "\nNot measured yet.\n\n"
 
 
 def filled(page: str, results: dict[str, dict[str, Any]]) -> str:
@@ -38,6 +39,8 @@ def filled(page: str, results: dict[str, dict[str, Any]]) -> str:
 
 def rendered(result: dict[str, Any]) -> str:
     """One result as markdown: where it comes from, goals, times, memory."""
+    if "training" in result:
+        return "\n" + _source(result) + "\n\n" + "\n".join(_training(result)) + "\n\n"
     parts = [_source(result)]
     for title, rows in (("goals", _goals(result)), ("cases", _times(result)), ("memory", _memory(result))):
         if result[title]:
@@ -48,11 +51,26 @@ def rendered(result: dict[str, Any]) -> str:
 def _source(result: dict[str, Any]) -> str:
     machine, versions = result["machine"], result["versions"]
     names = ", ".join(f"{name} {version}" for name, version in versions.items())
+    rounds = f"; {result['rounds']} rounds after {result['warmup']} of warm-up" if "rounds" in result else ""
     return (
         f"Measured {result['date']} on {machine['cpu']} ({machine['cores']} cores, {machine['threads']} threads, load "
-        f"{machine['load_before']:.1f} before the run); {names}; {result['rounds']} rounds after {result['warmup']} of "
-        "warm-up."
+        f"{machine['load_before']:.1f} before the run); {names}{rounds}."
     )
+
+
+def _training(result: dict[str, Any]) -> list[str]:
+    rows = ["| run | each seed (95 % interval) | mean | best baseline | minutes | goal |", "|---|---|---|---|---|---|"]
+    for row in result["training"]:
+        pairs = zip(row["seeds"], row["intervals"], strict=True)
+        seeds = "; ".join(f"{value:.4f} ({low:.3f} to {high:.3f})" for value, (low, high) in pairs)
+        base = row["baseline"]
+        minutes = ", ".join(f"{m:.1f}" for m in row["minutes"])
+        met = "met" if row["mean"] >= row["goal"] else "**missed**"
+        rows.append(
+            f"| `{row['command']}` | {seeds} | **{row['mean']:.4f}** | {base['name']} {base['value']:.4f} "
+            f"({base['low']:.3f} to {base['high']:.3f}) | {minutes} | {row['goal']} {met} |"
+        )
+    return rows
 
 
 def _goals(result: dict[str, Any]) -> list[str]:
@@ -99,13 +117,19 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when the page and the JSON differ")
     check = parser.parse_args().check
     results = {path.stem: json.loads(path.read_text("utf-8")) for path in sorted(RESULTS.glob("*.json"))}
-    page = PAGE.read_text("utf-8")
+    training = {name: results.pop(name) for name in list(results) if "training" in results[name]}
+    return max(settled(PAGE, results, check=check), settled(TRAINING, training, check=check))
+
+
+def settled(path: Path, results: dict[str, dict[str, Any]], *, check: bool) -> int:
+    """Write a page's tables, or with `check` only see whether they are as they should be: 0, or 1 if they are not."""
+    page = path.read_text("utf-8")
     wanted = filled(page, results)
     if check and wanted != page:
-        print(f"{PAGE.relative_to(ROOT)} is not what benchmarks/results says: run python benchmarks/write_tables.py")
+        print(f"{path.relative_to(ROOT)} is not what benchmarks/results says: run python benchmarks/write_tables.py")
         return 1
     if not check:
-        PAGE.write_text(wanted, "utf-8")
+        path.write_text(wanted, "utf-8")
     return 0
 
 
