@@ -77,6 +77,7 @@ def masks() -> dict[str, Mask | None]:
     return {
         "no mask": None,
         "causal": Causal(),
+        "causal from 0": Causal(),
         "sinks and window": Sinks(2) | Window(3, 1),
         "prefix": Prefix(3),
         "padded keys": Padding(torch.tensor([0, 11])),
@@ -121,5 +122,7 @@ def inputs(dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
 def asked(
     score: str = "scaled", mask: str = "no mask", bias: str = "no bias", dtype: torch.dtype = torch.float64
 ) -> Request:
-    """One cell of the grid."""
-    return request(*inputs(dtype), score=scores(dtype)[score], mask=masks()[mask], bias=biases(dtype)[bias])
+    """One cell of the grid; the last query sits on the last key, save where the mask's name says otherwise."""
+    start = 0 if mask == "causal from 0" else None
+    more = {"score": scores(dtype)[score], "mask": masks()[mask], "bias": biases(dtype)[bias]}
+    return request(*inputs(dtype), **more, query_start=start)  # type: ignore[arg-type]

@@ -8,9 +8,11 @@ then it rounds the result to the call's own dtype. So a number of size x may be 
 
     (RESULT * eps(dtype) + SCORE * eps(scores) * (1 + S)) * (1 + x)
 
-where S is the largest score of the call, x the largest true number of that tensor (for gradients: of all gradients,
-because a gradient that cancels to 0 is made of terms as large as the others), and the scores' dtype is float32 for half
-inputs; save in `exact`, which hands torch queries prepared in the call's dtype.
+where S is the largest score of the call and x the largest true number of that tensor. For gradients x is the largest
+of all of them, because one that cancels to 0 is made of terms as large as the others, plus the square root of the
+number of rows, because a number that all rows share gathers a random walk of their terms, and under a cosine plus one
+over the shortest vector's length, for so steep is a direction there. The scores' dtype is float32 for half inputs; save
+in `exact`, which hands torch queries prepared in the call's dtype.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from torch import Tensor
 from regard.kernels import dense, reference
 from regard.kernels.table import Row
 from regard.spec.request import Request
-from regard.spec.score import Dot, ScaledDot
+from regard.spec.score import Cosine, Dot, ScaledDot
 from regard.spec.value import Value
 
 RESULT, SCORE = 4, 32
@@ -71,7 +73,7 @@ def check(row: Row, asked: Request, true: Truth, *, gradients: bool = True) -> N
     if lse is not None:
         assert true.from_lse is not None
         wanted = tuple(a + b for a, b in zip(true.from_output, true.from_lse, strict=True))
-    size = max(largest(t) for t in wanted)
+    size = max(largest(t) for t in wanted) + true.lse.numel() ** 0.5 + _steepness(asked)
     for index, (got, want) in enumerate(zip(found, wanted, strict=True)):
         own = leaves(asked)[index].dtype
         hold(f"{row.name} gradient {index}", got, want, max(noise, RESULT * torch.finfo(own).eps), size)
@@ -93,6 +95,13 @@ def hold(name: str, got: Tensor, want: Tensor, noise: float, size: float | None 
         raise AssertionError(f"{name}: off by {error:.3g}, allowed {bound:.3g}")
 
 
+def _steepness(asked: Request) -> float:
+    if not isinstance(asked.score, Cosine):
+        return 0.0
+    lengths = torch.cat([t.detach().double().norm(dim=-1).flatten() for t in (asked.query, asked.key)])
+    return float((1 / lengths[lengths > 0]).amax()) if bool((lengths > 0).any()) else 0.0
+
+
 def noise_of(row: Row, asked: Request, score: float, result: torch.dtype | None = None) -> float:
     """The tolerance of a number of size 0, as the module says."""
     dtype = asked.query.dtype
@@ -110,7 +119,7 @@ def gradients_of(
     loss = (output.to(torch.float64) * upstream[0]).sum()
     if lse is not None:
         loss = loss + (torch.where(torch.isfinite(lse), lse, 0.0).to(torch.float64) * upstream[1]).sum()
-    return torch.autograd.grad(loss, leaves(asked))
+    return torch.autograd.grad(loss, leaves(asked), allow_unused=True, materialize_grads=True)
 
 
 def leaves(asked: Request) -> list[Tensor]:
@@ -141,9 +150,7 @@ def rebuilt(asked: Request, tensors: tuple[Tensor, ...]) -> Request:
     rest = list(tensors)
     query, key, value = (rest.pop(0) for _ in range(3))
     parts = [_over(part, rest) for part in (asked.score, *asked.biases, asked.sink)]
-    return replace(
-        asked, query=query, key=key, value=value, score=parts[0], biases=tuple(parts[1:-1]), sink=parts[-1]
-    )
+    return replace(asked, query=query, key=key, value=value, score=parts[0], biases=tuple(parts[1:-1]), sink=parts[-1])
 
 
 def _over(part: Any, rest: list[Tensor]) -> Any:
@@ -161,6 +168,8 @@ def _true_gradients(asked: Request, upstream: tuple[Tensor, Tensor]) -> tuple[tu
     into = leaves(wide)
     return tuple(
         torch.autograd.grad(total, into, retain_graph=True, allow_unused=True, materialize_grads=True)
+        if total.requires_grad  # the lse does not depend on the values
+        else tuple(torch.zeros_like(t) for t in into)
         for total in sums
     )
 

@@ -6,12 +6,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from tests import cases
+from tests.by_hand import hold_slopes
+from tests.comparison import rebuilt, truth
 from torch import Tensor
 
 from regard.kernels import dense, reference
 from regard.spec import RelativeBias, request
-from tests import cases
-from tests.comparison import rebuilt, truth
 
 SMALL_MASKS = ("no mask", "padded keys and queries", "not documents, or padded causal")
 
@@ -34,22 +35,7 @@ def test_gradients_are_torchs_finite_differences(score: str, mask: str) -> None:
 @pytest.mark.parametrize("score", ["scaled", "softcap", "cosine a head", "general", "additive a head", "tanh a head"])
 def test_gradients_are_finite_differences_of_the_reference(score: str, bias: str) -> None:
     """No torch at all in the truth: NumPy's outputs, moved a little along one random direction."""
-    asked = cases.asked(score, "causal but not near", bias)
-    true = truth(asked)
-    assert true.from_output is not None
-    source = torch.Generator().manual_seed(3)
-    moves = [torch.randn(t.shape, generator=source, dtype=t.dtype) for t in asked.tensors()]
-    step = 1e-5
-
-    def total(sign: float) -> float:
-        moved = tuple(
-            (t + sign * step * move * t.requires_grad).detach() for t, move in zip(asked.tensors(), moves, strict=True)
-        )
-        return float((reference.steps(rebuilt(asked, moved)).output * true.upstream[0].numpy()).sum())
-
-    along = [move for t, move in zip(asked.tensors(), moves, strict=True) if t.requires_grad]
-    expected = sum(float((g * move).sum()) for g, move in zip(true.from_output, along, strict=True))
-    assert (total(1) - total(-1)) / (2 * step) == pytest.approx(expected, rel=1e-7, abs=1e-7)
+    hold_slopes(cases.asked(score, "causal but not near", bias))
 
 
 def test_gradients_are_those_of_the_softmax_by_hand() -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+from tests.comparison import check, truth
 from torch import Tensor
 
 from regard.kernels.table import TABLE, Row
 from regard.spec import Additive, Dense, Mask, Padding, Prefix, Request, ScaledDot, SinkLogits, Window, request
 from regard.spec.request import DTYPES
-from tests.comparison import check, truth
 
 QUERIES, KEYS = 5, 7
 EMPTY = torch.tensor([False, True, False, False, True])

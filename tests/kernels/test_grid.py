@@ -9,13 +9,13 @@ from functools import cache
 
 import pytest
 import torch
+from tests import cases
+from tests.comparison import Truth, check, truth
 
 import regard
 from regard.kernels.table import TABLE, Row
 from regard.spec import KernelError, Request
 from regard.spec.request import DTYPES
-from tests import cases
-from tests.comparison import Truth, check, truth
 
 CELLS = [(mask, bias) for mask in cases.masks() for bias in cases.biases(torch.float32)]
 

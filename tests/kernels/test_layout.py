@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
+from tests import cases
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from regard.kernels import exact
 from regard.kernels.table import TABLE, Row
 from regard.spec import Additive, Causal, Padding, ScaledDot, Score, Window, request
-from tests import cases
 
 ORDERS = {
     "length before heads": (0, 2, 1, 3),  # as projections give it

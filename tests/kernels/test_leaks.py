@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from tests.comparison import gradients_of
 from torch import Tensor
 
 from regard.kernels.table import TABLE, Row
@@ -29,7 +30,6 @@ from regard.spec import (
     request,
 )
 from regard.spec.request import DTYPES
-from tests.comparison import gradients_of, leaves
 
 QUERIES, KEYS, DIM = 5, 7, 3
 SPOILT = 4  # keys from here on hold NaN and infinity, in the second batch item
@@ -91,8 +91,6 @@ def closed_and_clean(row: Row, score: Score, way: str, what: float, dtype: torch
     """The same call on spoilt and on clean tensors."""
     mask, biases = WAYS[way]
     q, k, v = inputs(dtype)
-    if not row.bias_gradients:
-        assert not any(t.requires_grad for b in biases for t in b.tensors())
     calls = []
     for key, value in ((spoil(k, what), spoil(v, what)), (k, v)):
         held = [t.detach().clone().requires_grad_() for t in (q, key, value)]
@@ -104,7 +102,7 @@ def closed_and_clean(row: Row, score: Score, way: str, what: float, dtype: torch
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(("row", "score"), PAIRS)
 def test_a_forbidden_key_and_value_leave_no_trace(row: Row, score: Score, way: str, what: float) -> None:
-    for dtype in DTYPES if what != what and way == "padding" else (torch.float32,):
+    for dtype in DTYPES if way == "padding" else (torch.float32,):
         spoilt, clean = closed_and_clean(row, score, way, what, dtype)
         for got, want in zip(spoilt, clean, strict=True):
             torch.testing.assert_close(got, want)
@@ -149,18 +147,3 @@ def test_who_may_look_sees_nan(row: Row, score: Score, keys_too: bool) -> None:
         assert not seen[1, :, :first].any()
         assert not seen[0].any()
         torch.testing.assert_close(output[1, :, :first], clean[1, :, :first])
-
-
-@pytest.mark.parametrize("row", [row for row in TABLE if row.gradients], ids=lambda row: row.name)
-def test_a_nan_ahead_leaves_no_trace_in_causal_gradients(row: Row) -> None:
-    """A loss over the first queries alone does not see what lies ahead of them (right padding under causal)."""
-    score = SCORES[0] if can(row, SCORES[0]) else SCORES[-1]
-    q, k, v = inputs(torch.float32)
-    found = []
-    for key, value in ((spoil(k, torch.nan), spoil(v, torch.nan)), (k, v)):
-        held = [t.detach().clone().requires_grad_() for t in (q, key, value)]
-        asked = request(*held, score=score, mask=Causal(), query_start=0)
-        output, _ = row.run(asked)
-        found.append(torch.autograd.grad(output[:, :, :SPOILT].sum(), leaves(asked)))
-    for got, want in zip(*found, strict=True):
-        torch.testing.assert_close(got, want)

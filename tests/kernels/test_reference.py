@@ -1,108 +1,23 @@
-"""The reference against numbers worked out by hand, and against plain loops over single numbers with `math` alone."""
+"""The reference against numbers worked out by hand, and against plain loops over single numbers."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
+from tests import cases
+from tests.by_hand import hold_steps
 
 from regard.kernels import reference
-from regard.spec import (
-    ActivatedDot,
-    Additive,
-    Cosine,
-    Dot,
-    General,
-    Prefix,
-    ScaledDot,
-    Score,
-    SinkLogits,
-    request,
-)
-from tests import cases
-
-Pair = Callable[[list[float], list[float], Score, int], float]
-
-
-def dot(left: list[float], right: list[float]) -> float:
-    return sum(a * b for a, b in zip(left, right, strict=True))
-
-
-def at_head(tensor: torch.Tensor, head: int, plain: int) -> torch.Tensor:
-    """The part of a score's tensor for this head: `plain` dimensions where it is one for all heads."""
-    return tensor if tensor.dim() == plain else tensor[head]
-
-
-def cosine(q: list[float], k: list[float], score: Score, head: int) -> float:
-    assert isinstance(score, Cosine)
-    scale = float(score.scale[head]) if isinstance(score.scale, torch.Tensor) else score.scale
-    return scale * dot(q, k) / math.sqrt(dot(q, q) * dot(k, k))
-
-
-def general(q: list[float], k: list[float], score: Score, head: int) -> float:
-    assert isinstance(score, General)
-    weight = at_head(score.weight, head, 2).tolist()
-    return sum(q[i] * weight[i][j] * k[j] for i in range(len(q)) for j in range(len(k)))
-
-
-def additive(q: list[float], k: list[float], score: Score, head: int) -> float:
-    assert isinstance(score, Additive)
-    return sum(v * math.tanh(a + b) for v, a, b in zip(at_head(score.vector, head, 1).tolist(), q, k, strict=True))
-
-
-def activated(q: list[float], k: list[float], score: Score, head: int) -> float:
-    assert isinstance(score, ActivatedDot)
-    bias = float(score.bias[head]) if isinstance(score.bias, torch.Tensor) else score.bias
-    inner = dot(q, k) + dot(at_head(score.key_vector, head, 1).tolist(), k) + bias
-    curves = {"sigmoid": 1 / (1 + math.exp(-inner)), "tanh": math.tanh(inner), "relu": max(inner, 0.0)}
-    return curves.get(score.activation, inner)
-
-
-def scaled(q: list[float], k: list[float], score: Score, head: int) -> float:
-    assert isinstance(score, ScaledDot)
-    found = dot(q, k) * (1 / math.sqrt(len(q)) if score.scale is None else score.scale)
-    return found if score.softcap is None else score.softcap * math.tanh(found / score.softcap)
-
-
-ENTRY: dict[type[Score], Pair] = {
-    Dot: lambda q, k, score, head: dot(q, k),
-    ScaledDot: scaled,
-    Cosine: cosine,
-    General: general,
-    Additive: additive,
-    ActivatedDot: activated,
-}
+from regard.spec import ActivatedDot, Cosine, Dot, Prefix, ScaledDot, SinkLogits, request
 
 
 @pytest.mark.parametrize("bias", ["no bias", "all at once"])
 @pytest.mark.parametrize("score", cases.scores(torch.float64))
-@torch.no_grad()
 def test_every_step_in_plain_loops(score: str, bias: str) -> None:
-    asked = cases.asked(score, "not documents, or padded causal", bias)
-    place, found = asked.place, reference.steps(asked)
-    size = (cases.BATCH, cases.HEADS, cases.QUERIES, cases.KEYS)
-    assert asked.mask is not None
-    allowed = asked.mask.dense(place).expand(size)
-    added = sum((b.tile(place.rows, place.cols, place).expand(size) for b in asked.biases), torch.zeros(size))
-    for b, h, i in np.ndindex(size[:3]):
-        q = asked.query[b, h, i].tolist()
-        keys, values = asked.key[b, h // 2].tolist(), asked.value[b, h // 2].tolist()
-        plain = [ENTRY[type(asked.score)](q, k, asked.score, h) for k in keys]
-        biased = [x + float(added[b, h, i, j]) for j, x in enumerate(plain)]
-        open_keys = [j for j in range(cases.KEYS) if allowed[b, h, i, j]]
-        parts = {j: math.exp(biased[j]) for j in open_keys}
-        total = sum(parts.values())
-        if asked.sink is not None and open_keys:
-            total += math.exp(float(asked.sink.per_head[h]))
-        weights = [parts.get(j, 0.0) / total if open_keys else 0.0 for j in range(cases.KEYS)]
-        output = [sum(w * v[e] for w, v in zip(weights, values, strict=True)) for e in range(cases.VALUE_DIM)]
-        for name, mine in (("scores", plain), ("biased", biased), ("weights", weights), ("output", output)):
-            np.testing.assert_allclose(getattr(found, name)[b, h, i], mine, rtol=1e-12, atol=1e-13, err_msg=name)
-        assert found.lse[b, h, i] == (pytest.approx(math.log(total)) if open_keys else -math.inf)
-        assert found.allowed[b, h, i].tolist() == allowed[b, h, i].tolist()
+    hold_steps(cases.asked(score, "not documents, or padded causal", bias))
 
 
 def test_one_query_two_keys() -> None:

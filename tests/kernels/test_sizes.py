@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from tests.comparison import check, truth
 
 from regard.engine.attend import attend
 from regard.kernels.table import TABLE, Row
@@ -25,9 +26,6 @@ from regard.spec import (
     Window,
     request,
 )
-from tests.comparison import check, truth
-
-GRADIENTS = [row for row in TABLE if row.gradients]
 
 
 def ask(

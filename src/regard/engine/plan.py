@@ -41,7 +41,7 @@ class Plan:
         return self.chosen.row.name
 
     def __str__(self) -> str:
-        why = "forced by kernel=" if self.forced else "the cheapest that fits"
+        why = f"forced by kernel={self.kernel!r}" if self.forced else "the cheapest that fits"
         cost = self.chosen.cost
         lines = [
             f"asked       {self.asked}",
@@ -52,7 +52,9 @@ class Plan:
             + (f", of which {_bytes(cost.square_bytes)} query x key arrays" if cost.square_bytes else ""),
         ]
         for other in self.others:
-            reason = "; ".join(other.reasons) or f"dearer: about {_time(other.seconds)}"
+            dearer = other.seconds >= self.chosen.seconds
+            fits = f"{'dearer' if dearer else 'cheaper, had none been forced'}: about {_time(other.seconds)}"
+            reason = "; ".join(other.reasons) or fits
             lines.append(f"not {other.row.name + ':':<12} {reason}")
         return "\n".join(lines)
 

@@ -32,6 +32,8 @@ def _output(request: Request, inputs: tuple[Tensor, Tensor, Tensor], added: Tens
     causal = triangular(request)
     if causal and request.place.key_len > request.place.query_len:  # keys beyond the last query are never seen
         key, value = key[:, :, : query.shape[2]], value[:, :, : query.shape[2]]
+    if causal:
+        query, scale = _above_zero(query, scale)
     query, key, value = _one_size(query, key, value)
     output = scaled_dot_product_attention(
         query, key, value, added, is_causal=causal, scale=scale, enable_gqa=request.groups > 1
@@ -87,6 +89,13 @@ def laid_out(request: Request) -> Tensor | None:
 
 def _four(tensor: Tensor) -> Tensor:
     return tensor[(None,) * (4 - tensor.dim())]
+
+
+def _above_zero(query: Tensor, scale: float) -> tuple[Tensor, float]:
+    """The same scores with a scale above 0: torch multiplies its causal mask's -inf by the scale, too, and makes NaN."""
+    if scale < 0:
+        query, scale = -query, -scale
+    return (query, scale) if scale >= torch.finfo(torch.float32).tiny else (query * scale, 1.0)
 
 
 def _one_size(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:

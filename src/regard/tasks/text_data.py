@@ -16,6 +16,9 @@ from regard.tasks.table_reading import file_digest, read_table
 from regard.tasks.task import Prepared
 from regard.tasks.vocabulary import Vocabulary, chosen_kind, spaceless_share, train_vocabulary
 
+_EPOCHS = 8  # "auto": so many,
+_STEPS = 400  # or as many as make so many steps
+
 
 def prepare_text(settings: Settings, vocabulary: Vocabulary | None, listen: Listener) -> Prepared:
     """The parts of a text classification run. With a `vocabulary` (a run that goes on) none is trained.
@@ -39,7 +42,7 @@ def prepare_text(settings: Settings, vocabulary: Vocabulary | None, listen: List
         train_rows=data.train_rows,
     )
     listen(Note(_sentence(split)))
-    settings = _decided(settings, split, listen)
+    settings = _decided_epochs(_decided_kind(settings, split, listen), split, listen)
     if vocabulary is None:
         texts = [row.text for row in split.train]
         vocabulary = train_vocabulary(texts, settings.tokens, chosen_kind(texts, settings.tokens))
@@ -80,7 +83,7 @@ def _paths(settings: Settings, listen: Listener) -> list[Path]:
     return [path] if data.test_path is None else [path, Path(data.test_path)]
 
 
-def _decided(settings: Settings, split: Split, listen: Listener) -> Settings:
+def _decided_kind(settings: Settings, split: Split, listen: Listener) -> Settings:
     """The settings with `tokens.kind` "auto" replaced by what it means for the training texts."""
     if settings.tokens.kind != "auto":
         return settings
@@ -89,6 +92,16 @@ def _decided(settings: Settings, split: Split, listen: Listener) -> Settings:
     share = spaceless_share(texts)
     listen(Note(f"tokens: {kind} ({share:.0%} of the characters are of scripts written without spaces)"))
     return changed(settings, {"tokens.kind": kind})
+
+
+def _decided_epochs(settings: Settings, split: Split, listen: Listener) -> Settings:
+    """The settings with `train.epochs` "auto" replaced by a number: few rows need more epochs to be learned."""
+    if settings.train.epochs != "auto":
+        return settings
+    steps = -(-len(split.train) // settings.train.batch)
+    epochs = max(_EPOCHS, -(-_STEPS // steps))
+    listen(Note(f"epochs: {epochs}, of {steps} steps each"))
+    return changed(settings, {"train.epochs": epochs})
 
 
 def _sentence(split: Split) -> str:

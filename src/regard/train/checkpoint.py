@@ -42,7 +42,8 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], values: Mapping[str
     """
     plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     text = json.dumps(values, sort_keys=True)
-    write_atomically(path, save(plain, metadata={"values": text, "sum": str(_sum(plain, text))}))
+    # One entry: the format keeps several in no fixed order, and equal runs should give equal files.
+    write_atomically(path, save(plain, metadata={"regard": f"{_sum(plain, text)} {text}"}))
 
 
 def read_tensors(path: Path, *, remedy: str) -> Checkpoint:
@@ -58,8 +59,8 @@ def read_tensors(path: Path, *, remedy: str) -> Checkpoint:
     except (SafetensorError, OSError) as error:
         reason = "it is missing" if isinstance(error, FileNotFoundError) else f"{error}"
         raise CheckpointError(f"{path} cannot be read ({reason}); {remedy}") from None
-    text = header.get("values", "")
-    if header.get("sum") != str(_sum(tensors, text)):
+    noted, _, text = header.get("regard", "").partition(" ")
+    if noted != str(_sum(tensors, text)):
         raise CheckpointError(f"{path} was altered after it was written (its check sum is wrong); {remedy}")
     return Checkpoint(tensors, json.loads(text))
 

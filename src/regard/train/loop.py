@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from regard.spec.errors import CheckpointError, NonFiniteLossError
 from regard.tasks.batches import BatchOrder
-from regard.tasks.event import Listener, Progress, Validated
+from regard.tasks.event import Listener, Note, Progress, Validated
 from regard.tasks.task import Prepared, Task
 from regard.train.checkpoint import Checkpoint, optimizer_state, restore_optimizer
 from regard.train.evaluation import answers
@@ -57,7 +57,9 @@ class Loop:
         self.task, self.data, self.folder, self.accelerator, self.listen = task, data, folder, accelerator, listen
         self.settings = data.settings.train
         self.order = BatchOrder(data.train.lengths, self.settings.batch, self.settings.seed)
-        self.steps = self.settings.epochs * len(self.order)
+        assert self.settings.epochs != "auto"  # decided when the data were prepared
+        self.epochs = self.settings.epochs
+        self.steps = self.epochs * len(self.order)
         self.schedule = Schedule(
             self.settings.schedule, self.settings.rate, self.steps, int(self.settings.warmup * self.steps)
         )
@@ -83,6 +85,10 @@ class Loop:
                     f"{self.folder.path} was begun with {what} {before}, now it is {now}: the numbers would differ; "
                     f"start it with {before} as before, or train in a new folder"
                 )
+        for what, now in _surroundings().items():
+            before = checkpoint.values["surroundings"][what]
+            if before != now:
+                self.listen(Note(f"{what}: {before} before, {now} now; the last digits of the numbers may differ"))
         weights = {name[6:]: tensor for name, tensor in checkpoint.tensors.items() if name.startswith("model.")}
         self.accelerator.unwrap_model(self.model).load_state_dict(weights)
         restore_optimizer(self.optimizer, checkpoint)
@@ -178,7 +184,7 @@ class Loop:
         self.listen(
             Progress(
                 epoch=epoch + 1,
-                epochs=self.settings.epochs,
+                epochs=self.epochs,
                 step=state.step,
                 steps=self.steps,
                 loss=state.loss / seen,
@@ -198,9 +204,10 @@ class Loop:
         found = answers(self.task, self.model, part, self.accelerator)
         protocol = f"part:validation|rows:{len(part)}"
         metric = self.task.measure(found.classes, part.targets, len(self.data.labels), protocol)[0]
-        best = metric.value > state.best
+        # Of equal scores (few rows give many) the lower loss is better.
+        best = metric.value > state.best or (metric.value == state.best and found.loss < state.best_loss)
         if best:
-            state.best, state.best_epoch, state.stale = metric.value, epoch + 1, 0
+            state.best, state.best_loss, state.best_epoch, state.stale = metric.value, found.loss, epoch + 1, 0
             if self.accelerator.is_main_process:
                 self.folder.keep_best(epoch + 1, self._weights())
         else:
@@ -208,9 +215,7 @@ class Loop:
             state.stopped = self.settings.patience is not None and state.stale >= self.settings.patience
         train_loss = state.loss / max(state.seen, 1)
         if self.accelerator.is_main_process:
-            self.listen(
-                Validated(epoch + 1, self.settings.epochs, train_loss, found.loss, metric.value, metric.name, best)
-            )
+            self.listen(Validated(epoch + 1, self.epochs, train_loss, found.loss, metric.value, metric.name, best))
             self.folder.record.add(
                 "epoch", state.step, epoch=epoch + 1, train_loss=train_loss, validation_loss=found.loss,
                 validation={metric.name: metric.value}, best=best, seconds=round(state.seconds, 2),
@@ -235,7 +240,12 @@ class Loop:
             scaler: Any = self.accelerator.scaler
             if scaler is not None:
                 values["scaler"] = scaler.state_dict()
-            values |= {"state": self.state.plain(), "launch": self._launch()}
+            values |= {"state": self.state.plain(), "launch": self._launch(), "surroundings": _surroundings()}
             self.folder.checkpoints.write(self.state.step, Checkpoint(tensors, values))
             self.folder.drop_older_bests(self.state.best_epoch)
         self._saved = time.monotonic()
+
+
+def _surroundings() -> dict[str, Any]:
+    """What may change the order of a sum, and with it last digits."""
+    return {"threads": torch.get_num_threads(), "torch": torch.__version__}

@@ -173,6 +173,7 @@ def _finish(
                 "tokens": state.tokens,
                 "device": accelerator.device.type,
                 "processes": accelerator.num_processes,
+                "precision": accelerator.mixed_precision,
                 "threads": torch.get_num_threads(),
             },
         }

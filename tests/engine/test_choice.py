@@ -1,0 +1,114 @@
+"""The planner's choices are remembered; a remembered choice must never answer for another request."""
+
+from __future__ import annotations
+
+import itertools
+import random
+
+import pytest
+import torch
+
+import regard
+from regard.engine import attend as engine
+from regard.engine import plan as planner
+from regard.kernels.table import TABLE
+from regard.spec import (
+    ActivatedDot,
+    Additive,
+    ALiBi,
+    Causal,
+    Cosine,
+    Dot,
+    General,
+    KernelError,
+    Prefix,
+    Request,
+    ScaledDot,
+    SinkLogits,
+    Window,
+    request,
+)
+
+DIM = 4
+
+
+def requests() -> list[Request]:
+    """Requests of few sizes that differ in one or more of all the things that a choice may depend on."""
+    u, learned = torch.ones(DIM), torch.ones(DIM, requires_grad=True)
+    scores = [
+        ScaledDot(),
+        ScaledDot(0.5),
+        ScaledDot(softcap=2.0),
+        Dot(),
+        Cosine(2.0),
+        General(torch.eye(DIM)),
+        General(torch.eye(DIM, requires_grad=True)),
+        Additive(u),
+        Additive(learned),
+        *(ActivatedDot(u, 0.0, name) for name in ("identity", "sigmoid", "tanh", "relu")),
+        ActivatedDot(learned, 0.0, "identity"),
+    ]
+    masks = [None, Causal(), Window(3, 0), Causal() & Prefix(3)]
+    biases = [(), (ALiBi(torch.ones(1)),), (ALiBi(learned[:1]),), (SinkLogits(torch.ones(1)),)]
+    made = []
+    for queries, (score, mask, bias, start, dtype, grad, dropout) in itertools.product(
+        (5, 600),
+        itertools.product(scores, masks, biases, (None, 0), (torch.float32, torch.bfloat16), (False, True), (0.0, 0.1)),
+    ):
+        q = torch.zeros(1, 1, 1, 1, dtype=dtype).expand(1, 1, queries, DIM).detach().requires_grad_(grad)
+        k = torch.zeros(1, 1, 1, 1, dtype=dtype).expand(1, 1, 700, DIM)
+        more = {"score": score, "mask": mask, "bias": bias, "query_start": start, "dropout": dropout}
+        made.append(request(q, k, k, **more))  # type: ignore[arg-type]
+    return made
+
+
+def test_a_remembered_choice_is_what_the_planner_would_say() -> None:
+    """In any order, with the memory filling up as it goes."""
+    asked = random.Random(1).sample(requests(), 2000)
+    chosen = dict.fromkeys(("exact", "streaming", "additive", "dense"), 0)
+    for each in asked + asked[::-1]:
+        found = engine.choose(each, None)
+        assert found is planner.plan(each).chosen.row, planner.words(each)
+        chosen[found.name] += 1
+    assert engine._CHOSEN
+    assert chosen["exact"] and chosen["streaming"] and chosen["additive"]  # noqa: PT018
+
+
+def test_a_forced_kernel_is_asked_each_time_about_gradients() -> None:
+    """The reference has none; that the first call wanted none must not open the door for the second."""
+    q = torch.zeros(2, DIM)
+    weight = torch.eye(DIM)
+    regard.attend(q, q, q, score=General(weight), kernel="reference")
+    with pytest.raises(KernelError, match="has no gradient"):
+        regard.attend(q, q, q, score=General(weight.requires_grad_()), kernel="reference")
+    with torch.no_grad():
+        regard.attend(q, q, q, score=General(weight), kernel="reference")
+    regard.attend(q, q, q, kernel="reference")
+    with pytest.raises(KernelError, match="has no gradient"):
+        regard.attend(q.requires_grad_(), q, q, kernel="reference")
+
+
+def test_the_forced_name_is_part_of_the_memory() -> None:
+    q = torch.zeros(1, 1, 2, DIM)
+    asked = request(q, q, q)
+    assert [engine.choose(asked, row.name).name for row in TABLE if ScaledDot in row.scores] == [
+        row.name for row in TABLE if ScaledDot in row.scores
+    ]
+    assert engine.choose(asked, None).automatic
+
+
+def test_the_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "_REMEMBERED", 3)
+    for length in range(1, 20):
+        q = torch.zeros(length, DIM)
+        regard.attend(q, q, q)
+        assert len(engine._CHOSEN) <= 3
+
+
+def test_values_of_masks_are_not_remembered_by_size() -> None:
+    """Two dense masks of one shape may need different kernels; neither is remembered."""
+    q = torch.zeros(5, DIM)
+    for allowed in (torch.ones(5, 5, dtype=torch.bool), torch.zeros(5, 5, dtype=torch.bool)):
+        regard.attend(q, q, q, mask=allowed)
+    regard.attend(q, q, q, bias=torch.zeros(5, 5))
+    assert not engine._CHOSEN

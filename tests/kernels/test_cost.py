@@ -1,0 +1,91 @@
+"""What each kernel costs, worked out by hand for one small call, and the share of a square that masks leave.
+
+The call: 2 query heads, 1 key head, 4 queries, 8 keys, dim and value_dim 4, float32. There are 2 x 4 x 8 = 64 scores.
+Queries, keys, values and output hold 32 numbers each: 4 x 128 = 512 bytes in and out.
+"""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from regard.kernels.cost import Cost, dense_cost, density, exact_cost, streaming_cost
+from regard.spec import Additive, ALiBi, Causal, Padding, Prefix, Request, TensorBias, Window, request
+
+IO = 512
+TILES = 4 * 2**20  # streaming: four tiles of 2 heads x 128 x 1,024 float32
+OWN = 4 * 2 * 512 * 64  # what torch's own tiles take
+
+
+def ask(dtype: torch.dtype = torch.float32, *, grad: bool = False, value_dim: int = 4, **more: object) -> Request:
+    q = torch.zeros(1, 2, 4, 4, dtype=dtype, requires_grad=grad)
+    return request(q, torch.zeros(1, 1, 8, 4, dtype=dtype), torch.zeros(1, 1, 8, value_dim, dtype=dtype), **more)  # type: ignore[arg-type]
+
+
+def test_exact() -> None:
+    """A multiply-add is two: 64 scores x (4 + 4) x 2 = 1,024."""
+    assert exact_cost(ask()) == Cost(1024, IO, OWN, 0)
+    assert exact_cost(ask(mask=Causal(), query_start=0)) == Cost(512, IO, OWN, 0)
+    assert exact_cost(ask(mask=Prefix(8))) == Cost(1024, IO, OWN, 0)
+    # as an array: 4 x 8 entries of 1 byte, and a copy of 4 bytes; two heads of it for a bias a head
+    assert exact_cost(ask(mask=Causal())) == Cost(1024, IO + 160, OWN + 160, 160)
+    assert exact_cost(ask(bias=ALiBi(torch.ones(2)))) == Cost(1024, IO + 320, OWN + 320, 320)
+    assert exact_cost(ask(mask=Padding(torch.tensor([3])), bias=torch.zeros(4, 8))).square_bytes == 160
+
+
+def test_exact_in_half_precision() -> None:
+    """The bool mask's copy is in the inputs' dtype; biases stay in float32."""
+    assert exact_cost(ask(torch.bfloat16, mask=Causal())).square_bytes == 32 * 3
+    assert exact_cost(ask(torch.bfloat16, bias=torch.zeros(4, 8))).square_bytes == 32 * 5
+
+
+def test_exact_fills_up_to_one_size() -> None:
+    """value_dim 6: queries (128 B) and keys (128 B) are copied, padded, in room for values of 192 B and more."""
+    found = exact_cost(ask(value_dim=6))
+    assert found.flops == 64 * 2 * (4 + 6)
+    assert found.extra_bytes == OWN + 2 * 256
+
+
+def test_streaming() -> None:
+    assert streaming_cost(ask()) == Cost(1024, IO + 16 * 64, TILES, 0)
+    assert streaming_cost(ask(grad=True)) == Cost(1024, IO + 16 * 64, TILES + 2 * IO, 0)
+    with torch.no_grad():
+        assert streaming_cost(ask(grad=True)).extra_bytes == TILES
+    assert streaming_cost(ask(torch.float16)) == Cost(1024, IO / 2 + 16 * 64, TILES + IO, 0)
+
+
+def test_streaming_skips_what_the_mask_rules_out() -> None:
+    assert streaming_cost(ask(mask=Prefix(0))) == Cost(0, IO, TILES, 0)
+
+
+def test_dense() -> None:
+    """64 scores x 4 bytes x 5 arrays = 1,280 bytes; the additive score has dim 4 more of them in place of one."""
+    assert dense_cost(ask()) == Cost(1024, IO + 4 * 1280, 1280 + 2 * IO, 1280)
+    additive = dense_cost(ask(score=Additive(torch.ones(4))))
+    assert additive == Cost(64 * (8 * 4 + 2 * 4), IO + 4 * 2048, 2048 + 2 * IO, 2048)
+    assert dense_cost(ask(torch.float16)).square_bytes == 1280
+    assert dense_cost(ask(torch.float64)).square_bytes == 2560
+
+
+@pytest.mark.parametrize(
+    ("mask", "share"),
+    [
+        (None, 1.0),
+        (Prefix(0), 0.0),
+        (Prefix(1024), 0.25),
+        # 16 runs of 256 queries, 4 of 1,024 keys: 4 x (1 + 2 + 3 + 4) = 40 of 64 blocks hold something
+        (Causal(), 40 / 64),
+        # 256 queries with 256 keys before them: 16 blocks on the diagonal, 3 where a run reaches into the one before
+        (Window(256, 0), 19 / 64),
+    ],
+)
+def test_density(mask: object, share: float) -> None:
+    q = torch.zeros(1).expand(1, 1, 4096, 4)
+    assert density(request(q, q, q, mask=mask)) == share  # type: ignore[arg-type]
+
+
+def test_lengths_of_0_cost_nothing_to_ask() -> None:
+    q = torch.zeros(1, 2, 0, 4)
+    bias = (TensorBias(torch.zeros(0, 0)), ALiBi(torch.ones(2)))
+    for cost in (exact_cost, streaming_cost, dense_cost):
+        assert cost(request(q, q, q, mask=Causal(), bias=bias)).flops == 0
