@@ -52,11 +52,11 @@ def requests() -> list[Request]:
     biases = [(), (ALiBi(torch.ones(1)),), (ALiBi(learned[:1]),), (SinkLogits(torch.ones(1)),)]
     made = []
     for queries, (score, mask, bias, start, dtype, grad, dropout) in itertools.product(
-        (5, 600),
+        (5, 4096),
         itertools.product(scores, masks, biases, (None, 0), (torch.float32, torch.bfloat16), (False, True), (0.0, 0.1)),
     ):
         q = torch.zeros(1, 1, 1, 1, dtype=dtype).expand(1, 1, queries, DIM).detach().requires_grad_(grad)
-        k = torch.zeros(1, 1, 1, 1, dtype=dtype).expand(1, 1, 700, DIM)
+        k = torch.zeros(1, 1, 1, 1, dtype=dtype).expand(1, 1, 8192, DIM)
         more = {"score": score, "mask": mask, "bias": bias, "query_start": start, "dropout": dropout}
         made.append(request(q, k, k, **more))  # type: ignore[arg-type]
     return made
@@ -84,8 +84,12 @@ def test_a_forced_kernel_is_asked_each_time_about_gradients() -> None:
     with torch.no_grad():
         regard.attend(q, q, q, score=General(weight), kernel="reference")
     regard.attend(q, q, q, kernel="reference")
-    with pytest.raises(KernelError, match="has no gradient"):
-        regard.attend(q.requires_grad_(), q, q, kernel="reference")
+    learned = torch.zeros(2, DIM, requires_grad=True)
+    for inputs in ((learned, q, q), (q, learned, q), (q, q, learned)):
+        with torch.no_grad():
+            regard.attend(*inputs, kernel="reference")
+        with pytest.raises(KernelError, match="has no gradient"):
+            regard.attend(*inputs, kernel="reference")
 
 
 def test_the_forced_name_is_part_of_the_memory() -> None:

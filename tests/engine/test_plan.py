@@ -100,6 +100,14 @@ def test_a_row_may_refuse_a_dtype_or_a_device(monkeypatch: pytest.MonkeyPatch) -
         planner.plan(asked)
 
 
+def test_a_row_that_is_not_automatic_is_never_chosen_unasked(monkeypatch: pytest.MonkeyPatch) -> None:
+    cheap = tuple(replace(row, fixed_s=0.0 if row.name == "reference" else row.fixed_s) for row in TABLE)
+    monkeypatch.setattr(planner, "TABLE", cheap)
+    asked = request(*(big(1, 1, 3, 4) for _ in range(3)))
+    assert planner.plan(asked).kernel != "reference"
+    assert planner.plan(asked, "reference").kernel == "reference"
+
+
 def test_where_no_kernel_can_each_says_why() -> None:
     q = torch.zeros(1, 1, 3, 4, device="meta")
     with pytest.raises(KernelError) as found:

@@ -77,9 +77,9 @@ def test_a_share_of_weights_is_dropped_and_the_others_grow(row: Row) -> None:
 @pytest.mark.parametrize("row", DROPPING, ids=lambda row: row.name)
 def test_tiles_have_patterns_of_their_own(row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tiles, "TILE_SCORES", 1)
-    kept = pattern(row, 0, heads=1)[0] != 0
-    blocks = [kept[i : i + 8, j : j + 64].flatten() for i in range(0, 64, 8) for j in (0, 64)]
-    assert len({tuple(block.tolist()) for block in blocks}) == len(blocks)
+    kept = pattern(row, 0, heads=1, queries=80)[0] != 0
+    blocks = [kept[i : i + 8, j : j + 64].flatten() for i in range(0, 80, 8) for j in (0, 64)]
+    assert len({tuple(block.tolist()) for block in blocks}) == len(blocks) == 20
 
 
 @pytest.mark.parametrize("row", DROPPING, ids=lambda row: row.name)

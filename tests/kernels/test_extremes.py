@@ -15,6 +15,7 @@ from regard.spec import (
     Cosine,
     Dot,
     General,
+    RelativeBias,
     Request,
     ScaledDot,
     Score,
@@ -110,3 +111,16 @@ def test_sinks_of_every_size(row: Row, logit: float) -> None:
     sink = SinkLogits(torch.tensor([logit, 0.0], dtype=torch.float64).requires_grad_())
     asked = request(q, k, v, score=score, bias=sink)
     check(row, asked, truth(asked))
+
+
+@pytest.mark.parametrize("row", [row for row in TABLE if row.bias_gradients], ids=lambda row: row.name)
+def test_a_shared_number_gathers_its_gradient_in_float32(row: Row) -> None:
+    """Each of 512 rows' lse rises by 1 when every score does: 512. In bfloat16, 1 + 1 + ... stops growing at 256."""
+    table = torch.zeros(1, 1, dtype=torch.bfloat16, requires_grad=True)
+    q, k = torch.zeros(1, 1, 512, 4, dtype=torch.bfloat16), torch.zeros(1, 1, 8, 4, dtype=torch.bfloat16)
+    score = ScaledDot() if ScaledDot in row.scores else Additive(torch.ones(4))
+    _, lse = row.run(request(q, k, k, score=score, bias=RelativeBias(table)))
+    assert lse is not None
+    lse.sum().backward()
+    assert table.grad is not None
+    assert (table.grad.item(), table.grad.dtype) == (512, torch.bfloat16)

@@ -25,7 +25,14 @@ print(json.dumps({"heard": len(heard), "accuracy": result.scores[0].value, **res
 def test_two_processes_train_as_one(tiny, tmp_path):
     # 140 rows in batches of 17 end in a batch of 4 rows; without dropout the two have nothing to draw
     # SGD, because Adam does not see a gradient of the wrong size
-    settings = tiny(core__dropout=0.0, train__epochs=2, train__batch=17, train__optimizer="sgd", train__rate=0.5)
+    settings = tiny(
+        core__dropout=0.0,
+        core__token_dropout=0.0,
+        train__epochs=2,
+        train__batch=17,
+        train__optimizer="sgd",
+        train__rate=0.5,
+    )
     one = train_run(settings, tmp_path / "one")
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)

@@ -61,7 +61,7 @@ def test_what_is_told_adds_up(tiny, tmp_path):
     assert steps[-1].seconds_left == 0
     assert [event.epoch for event in epochs] == [1, 2, 3, 4]
     assert [event.train_loss for event in epochs] == [steps[index].loss for index in (8, 17, 26, 35)]
-    best = max(epochs, key=lambda event: event.metric)
+    best = max(epochs, key=lambda event: (event.metric, -event.loss))
     assert result.training["validation_accuracy"] == best.metric
     assert result.training["best_epoch"] == best.epoch
     assert [event.best for event in epochs].count(True) >= 1

@@ -14,8 +14,8 @@ class State:
     """Plain values that, with the tensors, are all a run needs to go on. Mutable: the loop's own.
 
     step: steps done. best: the best validation score so far, of epoch `best_epoch` (from 1; 0 for none yet), and
-    best_loss, that epoch's validation loss. stale: epochs since. non_finite: losses that were NaN or infinite. loss, right, seen: sums over this epoch so far.
-    tokens, seconds: spent on training steps, in all.
+    best_loss, that epoch's validation loss. stale: epochs since. non_finite: losses that were NaN or infinite. loss,
+    right, seen: sums over this epoch so far. tokens, seconds: spent on training steps, in all.
     """
 
     step: int = 0
