@@ -92,7 +92,7 @@ def _four(tensor: Tensor) -> Tensor:
 
 
 def _above_zero(query: Tensor, scale: float) -> tuple[Tensor, float]:
-    """The same scores with a scale above 0: torch multiplies its causal mask's -inf by the scale, too, and makes NaN."""
+    """The same scores with a scale above 0: torch multiplies its causal mask's -inf by the scale too, to NaN."""
     if scale < 0:
         query, scale = -query, -scale
     return (query, scale) if scale >= torch.finfo(torch.float32).tiny else (query * scale, 1.0)
