@@ -6,7 +6,7 @@ Unknown keys are refused, so that a typing error can never be a setting that doe
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -119,7 +119,7 @@ def settings_from(values: Mapping[str, Any], *, where: str = "settings") -> Sett
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
-        raise SpecError(f"{where}: " + "; ".join(_sentence(dict(e)) for e in error.errors())) from None
+        raise SpecError(f"{where}: " + "; ".join(_sentences([dict(e) for e in error.errors()]))) from None
 
 
 def changed(settings: Settings, changes: Mapping[str, Any], *, where: str = "settings") -> Settings:
@@ -164,13 +164,19 @@ def _at(values: Mapping[str, Any], path: str) -> Any:
     return values[room][key] if key else values[room]
 
 
-def _sentence(error: Mapping[str, Any]) -> str:
-    path = ".".join(str(part) for part in error["loc"])
-    if error["type"] == "extra_forbidden":
-        return f"{path} is no setting{_nearest(path)}"
-    if error["type"] == "missing":
-        return f"{path} is missing"
-    return f"{path} was {error['input']!r}: {error['msg'][:1].lower()}{error['msg'][1:]}"
+def _sentences(errors: Sequence[Mapping[str, Any]]) -> list[str]:
+    """One sentence for each setting; a setting that may be of two kinds has an error for each, joined by "or"."""
+    found: dict[str, str] = {}
+    for error in errors:
+        path = ".".join(str(part) for part in error["loc"][:2])  # what follows is the kind that was tried
+        told = f"{error['msg'][:1].lower()}{error['msg'][1:]}"
+        if error["type"] == "extra_forbidden":
+            found[path] = f"{path} is no setting{_nearest(path)}"
+        elif error["type"] == "missing":
+            found[path] = f"{path} is missing"
+        else:
+            found[path] = f"{found[path]}, or {told}" if path in found else f"{path} was {error['input']!r}: {told}"
+    return list(found.values())
 
 
 def _nearest(path: str) -> str:
