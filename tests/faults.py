@@ -19,7 +19,7 @@ Patch = Callable[[pytest.MonkeyPatch], None]
 
 
 def around(owner: object, name: str, change: Callable[..., Any]) -> Patch:
-    """Replace `owner.name` by `change(original, *arguments)`."""
+    """Replace `owner.name`, a function or a method, by `change(original, *arguments)`."""
 
     def patch(monkeypatch: pytest.MonkeyPatch) -> None:
         original = getattr(owner, name)
@@ -44,7 +44,7 @@ def within(owner: object, name: str, **names: object) -> Patch:
     return lambda monkeypatch: monkeypatch.setattr(owner, name, Changed(getattr(owner, name), **names))
 
 
-# --- online softmax (streaming and additive) ------------------------------------------------------------------------
+# --- online softmax (streaming and additive)
 
 
 def no_mask(original: Any, *args: Any) -> Any:
@@ -73,13 +73,9 @@ def only_the_last_rows(original: Any, setting: Any, rows: range, *rest: Any) -> 
     return original(setting, rows, *rest) if rows.stop == setting.place.query_len else None
 
 
-def scaled_sums(**factors: float) -> Callable[..., Any]:
-    def change(original: Any, *args: Any) -> None:
-        original(*args)
-        for name, factor in factors.items():
-            getattr(args[-1], name).mul_(factor)
-
-    return change
+def value_off(original: Any, *args: Any) -> None:
+    original(*args)
+    args[-1].value.mul_(1.01)
 
 
 def fresh_pattern(original: Any, setting: Any, *rest: Any) -> Tensor:
@@ -90,6 +86,12 @@ def ungrouped(original: Any, tile: Tensor, shared: int) -> Tensor:
     """Query heads h, h + kv_heads, ... share a key head: the other way of counting."""
     order = torch.arange(tile.shape[1]).view(shared, -1).mT.flatten()
     return original(tile[:, order], shared)
+
+
+def uncleaned(original: Any, value: Tensor) -> Any:
+    clean = original(value)
+    clean.value, clean.broken = value, None
+    return clean
 
 
 def no_sink(original: Any, output: Tensor, lse: Tensor, sink: object) -> Any:
@@ -109,32 +111,17 @@ ONLINE: dict[str, Patch] = {
     "no running maximum": within(online, "torch", maximum=lambda a, b: b),
     "the softmax's row term forgotten": around(online, "_backward_rows", no_delta),
     "gradient of the last rows alone": around(online, "_backward_rows", only_the_last_rows),
-    "gradient of the value 1 % off": around(online, "_backward_rows", scaled_sums(value=1.01)),
+    "gradient of the value 1 % off": around(online, "_backward_rows", value_off),
     "gradient of the bias dropped": around(online, "_add_bias_gradients", lambda *_: None),
     "bias dropped": around(online, "_tile_scores", lambda f, s, *a, **m: f(replace(s, biases=()), *a, **m)),
     "another dropout pattern in each pass": around(online, "_kept", fresh_pattern),
     "sink ignored": around(streaming, "with_sink", no_sink),
     "sink in the lse alone": around(streaming, "with_sink", sink_in_the_lse_alone),
-    "non-finite values left in": around(online, "_Clean", lambda f, v: replace_clean(f(v), v)),
+    "non-finite values left in": around(online, "_Clean", uncleaned),
 }
 
 
-def replace_clean(clean: Any, value: Tensor) -> Any:
-    clean.value, clean.broken = value, None
-    return clean
-
-
-# --- streaming ------------------------------------------------------------------------------------------------------
-
-
-def tile_method(owner: type, name: str, change: Callable[..., Any]) -> Patch:
-    """As `around`, for a method: `change(original, self, *arguments)`."""
-
-    def patch(monkeypatch: pytest.MonkeyPatch) -> None:
-        original = getattr(owner, name)
-        monkeypatch.setattr(owner, name, lambda self, *args: change(original, self, *args))
-
-    return patch
+# --- streaming
 
 
 def key_doubled(original: Any, self: Any, *args: Any) -> None:
@@ -160,20 +147,18 @@ def late_curve(original: Any, setting: Any, *args: Any, **more: Any) -> Any:
 
 
 STREAMING: dict[str, Patch] = {
-    "scale 1 % off": tile_method(
+    "scale 1 % off": around(
         streaming.DotTiles, "forward", lambda f, self, *a: f(replace(self, scale=self.scale * 1.01), *a)
     ),
-    "curve left out": tile_method(
-        streaming.DotTiles, "forward", lambda f, self, *a: f(replace(self, curve=Curve()), *a)
-    ),
+    "curve left out": around(streaming.DotTiles, "forward", lambda f, self, *a: f(replace(self, curve=Curve()), *a)),
     "softcap after bias and mask": around(online, "_tile_scores", late_curve),
     "slope of the curve forgotten": lambda m: m.setattr(Curve, "slope", lambda self, y: torch.ones_like(y)),
-    "gradient of the key doubled": tile_method(streaming.DotTiles, "backward", key_doubled),
-    "gradient of the query without the scale": tile_method(streaming.DotTiles, "backward", query_unscaled),
+    "gradient of the key doubled": around(streaming.DotTiles, "backward", key_doubled),
+    "gradient of the query without the scale": around(streaming.DotTiles, "backward", query_unscaled),
     "wrong heads share a key head": around(online, "grouped", ungrouped),
 }
 
-# --- additive -------------------------------------------------------------------------------------------------------
+# --- additive
 
 
 def no_last_piece(original: Any, *args: Any) -> Any:
@@ -182,6 +167,11 @@ def no_last_piece(original: Any, *args: Any) -> Any:
 
 def neighbours_key(original: Any, query: Tensor, key: Tensor, tile: Any) -> Any:
     return original(query, key.roll(1, 1), tile)
+
+
+def forget_vector(original: Any, *args: Any) -> None:
+    original(*args)
+    args[-1].learned[0].zero_()
 
 
 ADDITIVE: dict[str, Patch] = {
@@ -193,20 +183,15 @@ ADDITIVE: dict[str, Patch] = {
     "slope of exp counted twice": lambda m: m.setattr(
         additive._Doubled, "backward", staticmethod(lambda ctx, grad: 2 * grad)
     ),
-    "gradient of the vector dropped": around(online, "_backward_rows", lambda f, *a: forget_vector(f, *a)),
-    "gradient of the key doubled": tile_method(additive.AdditiveTiles, "backward", key_doubled),
+    "gradient of the vector dropped": around(online, "_backward_rows", forget_vector),
+    "gradient of the key doubled": around(additive.AdditiveTiles, "backward", key_doubled),
     "one vector for all heads": within(
         additive, "streaming", finish=lambda r, q, k, v, s: streaming.finish(r, q, k, (v[0][:1].expand_as(v[0]),), s)
     ),
 }
 
 
-def forget_vector(original: Any, *args: Any) -> None:
-    original(*args)
-    args[-1].learned[0].zero_()
-
-
-# --- exact ----------------------------------------------------------------------------------------------------------
+# --- exact
 
 
 def sdpa(change: Callable[..., Any]) -> Patch:
@@ -222,6 +207,10 @@ def other_groups(original: Any, q: Tensor, k: Tensor, v: Tensor, added: Any, **m
 def doubled(tensor: Tensor) -> Tensor:
     """The same numbers with twice the gradient."""
     return 2 * tensor - tensor.detach()
+
+
+def turned(added: Tensor | None) -> Tensor | None:
+    return added if added is None or added.dtype != torch.bool else ~added
 
 
 EXACT: dict[str, Patch] = {
@@ -247,11 +236,7 @@ EXACT: dict[str, Patch] = {
 }
 
 
-def turned(added: Tensor | None) -> Tensor | None:
-    return added if added is None or added.dtype != torch.bool else ~added
-
-
-# --- dense ----------------------------------------------------------------------------------------------------------
+# --- dense
 
 
 def grad_free_bias(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -285,7 +270,7 @@ DENSE: dict[str, Patch] = {
 }
 
 
-# --- reference ------------------------------------------------------------------------------------------------------
+# --- reference
 
 REFERENCE: dict[str, Patch] = {
     "scores 1 % off": around(reference, "_scores", lambda f, *a: f(*a) * 1.01),

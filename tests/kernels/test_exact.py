@@ -74,3 +74,10 @@ def test_it_is_torchs_own_result_bit_for_bit(mask: Mask | None) -> None:
     causal = isinstance(mask, Causal)
     theirs = torch.nn.functional.scaled_dot_product_attention(q, k, v, laid, is_causal=causal)
     assert torch.equal(exact.run(asked)[0], theirs)
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_a_scale_below_0_costs_no_rounding(dtype: torch.dtype) -> None:
+    below, above = ask(ScaledDot(-0.3), Causal(), query_start=0, dtype=dtype), ask(ScaledDot(0.3), dtype=dtype)
+    turned = request(-below.query, below.key, below.value, score=above.score, mask=Causal(), query_start=0)
+    assert torch.equal(exact.run(below)[0], exact.run(turned)[0])

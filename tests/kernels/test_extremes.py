@@ -6,6 +6,7 @@ import pytest
 import torch
 from tests.comparison import check, hold, truth
 
+from regard.kernels import tiles
 from regard.kernels.table import TABLE, Row
 from regard.spec import (
     ActivatedDot,
@@ -113,14 +114,19 @@ def test_sinks_of_every_size(row: Row, logit: float) -> None:
     check(row, asked, truth(asked))
 
 
+@pytest.mark.parametrize("tile_scores", [1, tiles.TILE_SCORES])
 @pytest.mark.parametrize("row", [row for row in TABLE if row.bias_gradients], ids=lambda row: row.name)
-def test_a_shared_number_gathers_its_gradient_in_float32(row: Row) -> None:
-    """Each of 512 rows' lse rises by 1 when every score does: 512. In bfloat16, 1 + 1 + ... stops growing at 256."""
+def test_a_shared_number_gathers_its_gradient_in_float32(
+    row: Row, tile_scores: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of 4,096 rows' lse rises by 1 when every score does: 4,096. In bfloat16, 1/8 + 1/8 + ... (8 keys, within a
+    tile of 128 rows) stops growing at 32, and 8 + 8 + ... (tiles of 8 rows) at 2,048."""
+    monkeypatch.setattr(tiles, "TILE_SCORES", tile_scores)
     table = torch.zeros(1, 1, dtype=torch.bfloat16, requires_grad=True)
-    q, k = torch.zeros(1, 1, 512, 4, dtype=torch.bfloat16), torch.zeros(1, 1, 8, 4, dtype=torch.bfloat16)
-    score = ScaledDot() if ScaledDot in row.scores else Additive(torch.ones(4))
+    q, k = torch.zeros(1, 1, 4096, 2, dtype=torch.bfloat16), torch.zeros(1, 1, 8, 2, dtype=torch.bfloat16)
+    score = ScaledDot() if ScaledDot in row.scores else Additive(torch.ones(2))
     _, lse = row.run(request(q, k, k, score=score, bias=RelativeBias(table)))
     assert lse is not None
     lse.sum().backward()
     assert table.grad is not None
-    assert (table.grad.item(), table.grad.dtype) == (512, torch.bfloat16)
+    assert (table.grad.item(), table.grad.dtype) == (4096, torch.bfloat16)
