@@ -186,7 +186,9 @@ ADDITIVE: dict[str, Patch] = {
     "gradient of the vector dropped": around(online, "_backward_rows", forget_vector),
     "gradient of the key doubled": around(additive.AdditiveTiles, "backward", key_doubled),
     "one vector for all heads": within(
-        additive, "streaming", finish=lambda r, q, k, v, s: streaming.finish(r, q, k, (v[0][:1].expand_as(v[0]),), s)
+        additive,
+        "streaming",
+        finish=lambda r, m: streaming.finish(r, replace(m, learned=(m.learned[0][:1].expand_as(m.learned[0]),))),
     ),
 }
 

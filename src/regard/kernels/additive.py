@@ -108,14 +108,19 @@ def _pieces(query: Tensor, key: Tensor, tile: Tile) -> Iterator[_Piece]:
 
 def run(request: Request) -> tuple[Tensor, Tensor]:
     """(output, lse) for an `Additive` score under any mask and bias."""
+    return streaming.finish(request, made(request))
+
+
+def made(request: Request) -> online.Made:
+    """Queries and keys as exponentials where they are small enough, else as given."""
     assert isinstance(request.score, Additive)
     working = torch.promote_types(request.query.dtype, torch.float32)
     query, key = request.query.to(working), request.key.to(working)
     vector = request.score.vector.to(working).expand(query.shape[1], query.shape[3])
     exponential = _largest(query) <= LIMIT and _largest(key) <= LIMIT
     if exponential:
-        return streaming.finish(request, _Doubled.of(query), _Doubled.of(key), (vector,), AdditiveTiles(True))
-    return streaming.finish(request, query, key, (vector,), AdditiveTiles(False))
+        query, key = _Doubled.of(query), _Doubled.of(key)
+    return online.Made(query, key, (vector,), AdditiveTiles(exponential))
 
 
 def _largest(tensor: Tensor) -> float:

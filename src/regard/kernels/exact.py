@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn.functional import pad, scaled_dot_product_attention
@@ -25,8 +27,49 @@ def run(request: Request) -> tuple[Tensor, None]:
     return output, None
 
 
+def with_lse(request: Request) -> tuple[Tensor, Tensor | None]:
+    """`run`'s output, bit for bit, and the lse (batch, heads, query_len) where torch lets it be seen, else None.
+
+    torch's CPU operation returns the lse to its own backward pass. Its name is private: it is asked for only where it
+    is spelled as in the torch versions this was tried on, and only where no mask or bias has to be laid out.
+    """
+    plain = triangular(request) or (open_mask(request) and not request.biases)
+    query, key, value = request.query, request.key, request.value
+    if not (plain and query.device.type == "cpu" and _FLASH is not None and guard.finite(query, key, value)):
+        return run(request)[0], None
+    query, key, value, scale = _as_taken(request, (query, key, value))
+    if request.groups > 1:
+        key, value = (t.repeat_interleave(request.groups, 1) for t in (key, value))
+    output, lse = _FLASH(query, key, value, 0.0, triangular(request), attn_mask=None, scale=scale)
+    return output[..., : request.value.shape[3]], lse.to(torch.promote_types(lse.dtype, torch.float32))
+
+
+def _flash() -> Callable[..., tuple[Tensor, Tensor]] | None:
+    """torch's operation, if it is there and takes and returns what is expected."""
+    found = getattr(torch.ops.aten, "_scaled_dot_product_flash_attention_for_cpu", None)
+    if found is None:
+        return None
+    takes = [argument.name for argument in found.default._schema.arguments]
+    gives = [result.name for result in found.default._schema.returns]
+    return found if (takes, gives) == (_TAKES, ["output", "logsumexp"]) else None
+
+
+_TAKES = ["query", "key", "value", "dropout_p", "is_causal", "attn_mask", "scale"]
+_FLASH = _flash()
+
+
 def _output(request: Request, inputs: tuple[Tensor, Tensor, Tensor], added: Tensor | None) -> Tensor:
     """(batch, heads, query_len, value_dim) from torch, 0 in empty rows; `added` is what `laid_out` gives."""
+    query, key, value, scale = _as_taken(request, inputs)
+    output = scaled_dot_product_attention(
+        query, key, value, added, is_causal=triangular(request), scale=scale, enable_gqa=request.groups > 1
+    )
+    output = output[..., : request.value.shape[3]]
+    return output if added is None else output.masked_fill(~_seen(added).any(-1, keepdim=True), 0.0)
+
+
+def _as_taken(request: Request, inputs: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor, float]:
+    """Query, key, value and scale as torch is to be given them."""
     query, key, scale, _ = request.score.prepare(*inputs[:2])
     value = inputs[2]
     causal = triangular(request)
@@ -34,12 +77,7 @@ def _output(request: Request, inputs: tuple[Tensor, Tensor, Tensor], added: Tens
         key, value = key[:, :, : query.shape[2]], value[:, :, : query.shape[2]]
     if causal:
         query, scale = _above_zero(query, scale)
-    query, key, value = _one_size(query, key, value)
-    output = scaled_dot_product_attention(
-        query, key, value, added, is_causal=causal, scale=scale, enable_gqa=request.groups > 1
-    )
-    output = output[..., : request.value.shape[3]]
-    return output if added is None else output.masked_fill(~_seen(added).any(-1, keepdim=True), 0.0)
+    return (*_one_size(query, key, value), scale)
 
 
 def _guarded(request: Request, added: Tensor | None) -> Tensor:

@@ -55,6 +55,16 @@ class Sums:
 
 
 @dataclass(frozen=True)
+class Made:
+    """A request's queries and keys as its `TileScores` takes them, in the dtype that is computed in."""
+
+    query: Tensor
+    key: Tensor
+    learned: tuple[Tensor, ...]
+    scores: TileScores
+
+
+@dataclass(frozen=True)
 class Setting:
     """What stays fixed over all tiles of a call."""
 

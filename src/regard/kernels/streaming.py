@@ -50,18 +50,21 @@ class DotTiles:
 
 def run(request: Request) -> tuple[Tensor, Tensor]:
     """(output, lse); computed in float32 for bfloat16 and float16 inputs, else in the input's own dtype."""
+    return finish(request, made(request))
+
+
+def made(request: Request) -> online.Made:
+    """The dot form of the request's score."""
     working = torch.promote_types(request.query.dtype, torch.float32)
-    made = guard.prepared(request.score, request.query.to(working), request.key.to(working))
-    scores = DotTiles(made.scale, made.curve)
-    return finish(request, made.query, made.key, (), scores)
+    form = guard.prepared(request.score, request.query.to(working), request.key.to(working))
+    return online.Made(form.query, form.key, (), DotTiles(form.scale, form.curve))
 
 
-def finish(
-    request: Request, query: Tensor, key: Tensor, learned: tuple[Tensor, ...], scores: online.TileScores
-) -> tuple[Tensor, Tensor]:
+def finish(request: Request, made: online.Made) -> tuple[Tensor, Tensor]:
     """Run the online softmax over these scores, put the sink in, and return to the request's dtype."""
     seed = int(torch.randint(1 << 62, ())) if request.dropout else 0
-    setting = online.Setting(request.place, request.mask, request.biases, scores, request.dropout, seed)
-    output, lse = online.attend(query, key, request.value.to(query.dtype), learned, setting)
+    setting = online.Setting(request.place, request.mask, request.biases, made.scores, request.dropout, seed)
+    value = request.value.to(made.query.dtype)
+    output, lse = online.attend(made.query, made.key, value, made.learned, setting)
     output, lse = with_sink(output, lse, request.sink)
     return output.to(request.query.dtype), lse

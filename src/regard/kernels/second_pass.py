@@ -1,0 +1,48 @@
+"""The pass over tiles of weights that follows the output: every tally sees every tile once, and none is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from regard.kernels import additive, log_weights, online, streaming
+from regard.kernels.log_weights import CELLS, LogWeights
+from regard.kernels.tallies import Piece, Tally
+from regard.spec.request import Request
+
+
+def made(request: Request) -> online.Made:
+    """The request's queries and keys as tiles of scores want them, whatever its score."""
+    return streaming.made(request) if request.score.dot_family else additive.made(request)
+
+
+def run(
+    request: Request,
+    ready: online.Made,
+    lse: Tensor,
+    tallies: Sequence[Tally],
+    *,
+    queries: Tensor,
+    heads: tuple[int, ...],
+    keys: range,
+) -> None:
+    """Show the tallies the weights of `queries` (int64, ascending) and `heads` on `keys`. `lse` (batch, heads,
+    query_len) is over all keys, with the sink's logit if there is one; `ready` comes from `made`."""
+    width = max(tally.width for tally in tallies)
+    with torch.no_grad():
+        weights = LogWeights.of(request, ready, lse)
+        lanes = log_weights.lanes(request.place, ready.key.shape[1], heads)
+        shared = max((len(lane.heads) for lane in lanes), default=1)
+        # one buffer for all tiles: memory fresh from the system costs more to touch than exp2 does to compute
+        scratch = ready.query.new_empty(max(CELLS, shared * width))
+        for chunk in log_weights.chunks(queries, max(1, CELLS // (shared * width))):
+            rows = [weights.rows(lane, chunk) for lane in lanes]
+            for cols, answer in weights.spans(chunk, keys, width):
+                for lane, own in zip(lanes, rows, strict=True):
+                    logs = weights.tile(lane, chunk, own, cols, answer)
+                    shown = torch.exp2(logs, out=scratch[: logs.numel()].view(logs.shape))
+                    piece = Piece(lane, chunk, cols, logs, shown)
+                    for tally in tallies:
+                        tally.add(piece)

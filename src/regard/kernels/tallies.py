@@ -1,0 +1,202 @@
+"""What a tile of weights is reduced to, at once: one small class for each statistic of attention.
+
+Every tally is shown the tiles one after another (`Piece`) and holds float32 or better. Shapes: `heads` and `queries`
+are those asked about, `keys` all keys of the call.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from regard.kernels.log_weights import LOG2E, Chunk, Lane
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One tile: `weights` and `logs` (log2 of them) are (heads * count, cols); a tally may write into `logs` alone,
+    which none but `Entropy` reads, and may keep neither."""
+
+    lane: Lane
+    chunk: Chunk
+    cols: range
+    logs: Tensor
+    weights: Tensor
+
+    @property
+    def apart(self) -> tuple[int, int, int]:
+        """(heads, count, cols)"""
+        return len(self.lane.heads), self.chunk.count, len(self.cols)
+
+
+class Tally(Protocol):
+    """Takes pieces in. `width` is how many keys a tile should have at most for this tally's sake."""
+
+    width: int
+
+    def add(self, piece: Piece) -> None:
+        """Take one tile in."""
+        ...
+
+
+class Entropy:
+    """-Σ w ln w of every query, (batch, heads, queries), nats."""
+
+    width = 1024
+
+    def __init__(self, like: Tensor, batch: int, heads: int, queries: int) -> None:
+        self.total = like.new_zeros(batch, heads, queries)
+
+    def add(self, piece: Piece) -> None:
+        sums = piece.logs.mul_(piece.weights).sum(-1) / -LOG2E
+        _into(self.total, piece, sums)
+
+
+class Distance:
+    """Σ w |position - key| of every query, (batch, heads, queries); `positions` (queries,) are absolute."""
+
+    width = 1024
+
+    def __init__(self, like: Tensor, batch: int, heads: int, positions: Tensor) -> None:
+        self.total = like.new_zeros(batch, heads, len(positions))
+        self.positions = positions
+
+    def add(self, piece: Piece) -> None:
+        # Keys before all of the queries, and keys after all of them, have distances linear in the key's place: two
+        # products with vectors. Only the keys in between take a distance of their own for each query.
+        positions = self.positions[piece.chunk.part]
+        first, last = piece.cols.start, piece.cols.stop
+        low = min(max(int(positions[0]), first), last)
+        high = min(max(int(positions[-1]) + 1, first), last)
+        weights = piece.weights.view(piece.apart)
+        keys = torch.arange(first, last, device=weights.device)
+        sums = weights.new_zeros(piece.apart[:2])
+        # every gap is measured from the side's own edge, so that nothing is subtracted and no digits are lost
+        if low > first:
+            sums += _linear(weights[..., : low - first], low - keys[: low - first], positions - low)
+        if high > low:
+            between = keys[low - first : high - first]
+            apart = (positions[:, None] - between).abs_().to(weights.dtype)
+            sums += (weights[..., low - first : high - first] * apart).sum(-1)
+        if last > high:
+            sums += _linear(weights[..., high - first :], keys[high - first :] - high, high - positions)
+        _into(self.total, piece, sums)
+
+
+class Received:
+    """Σ over queries of w for every key, (batch, heads, keys); with `squares`, Σ w² as well."""
+
+    width = 1024
+
+    def __init__(self, like: Tensor, batch: int, heads: int, keys: int, *, squares: bool) -> None:
+        self.total = like.new_zeros(batch, heads, keys)
+        self.squares = torch.zeros_like(self.total) if squares else None
+
+    def add(self, piece: Piece) -> None:
+        heads, slots = piece.weights.view(piece.apart), list(piece.lane.slots)
+        cols = slice(piece.cols.start, piece.cols.stop)
+        for slot, weights in zip(slots, heads, strict=True):
+            ones = weights.new_ones(weights.shape[0])
+            self.total[piece.lane.batch, slot, cols] += ones @ weights
+            if self.squares is not None:
+                self.squares[piece.lane.batch, slot, cols] += ones @ weights.square()
+
+
+class Top:
+    """The `count` heaviest keys of every query and their weights, heaviest first; -1 and 0 where there are fewer."""
+
+    width = 4096  # few, long rounds: the rounds are what takes the time
+    WIDE = 64  # torch's topk takes ten times as long on 128 entries as on 64 (CPU, torch 2.13)
+
+    def __init__(self, like: Tensor, batch: int, heads: int, queries: int, count: int) -> None:
+        self.weights = like.new_zeros(batch, heads, queries, count)
+        self.keys = torch.full((batch, heads, queries, count), -1, dtype=torch.int64, device=like.device)
+
+    def add(self, piece: Piece) -> None:
+        weights, keys = self._best(piece.weights)
+        keys = torch.where(weights > 0, keys + piece.cols.start, -1)
+        spot = (piece.lane.batch, list(piece.lane.slots), piece.chunk.part)
+        shape = (*piece.apart[:2], -1)
+        both = torch.cat((self.weights[spot], weights.view(shape)), -1)
+        named = torch.cat((self.keys[spot], keys.view(shape)), -1)
+        best, at = both.topk(self.weights.shape[-1], -1)
+        self.weights[spot], self.keys[spot] = best, named.gather(-1, at)
+
+    def _best(self, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """(rows, up to count) heaviest weights of a tile (rows, cols), and their columns; in no order.
+
+        Columns compete in groups: the `count` heaviest lie in the `count` groups whose maxima are largest.
+        """
+        count = min(self.weights.shape[-1], weights.shape[1])
+        at = None
+        while weights.shape[1] > self.WIDE and 2 * count <= self.WIDE:
+            if weights.shape[1] % self.WIDE:
+                more = -weights.shape[1] % self.WIDE
+                weights, at = pad(weights, (0, more)), None if at is None else pad(at, (0, more))
+            shaped = weights.view(len(weights), -1, self.WIDE)
+            groups = shaped.amax(1).topk(count, -1, sorted=False)[1][:, None].expand(-1, shaped.shape[1], -1)
+            weights = shaped.gather(2, groups).flatten(1)
+            if at is None:
+                at = (groups + torch.arange(shaped.shape[1], device=groups.device)[:, None] * self.WIDE).flatten(1)
+            else:
+                at = at.view(shaped.shape).gather(2, groups).flatten(1)
+        found, where = weights.topk(count, -1, sorted=False)
+        return found, where if at is None else at.gather(1, where)
+
+
+class Flow:
+    """Σ of w from each bin of queries to each bin of keys, (batch, heads, row bins, col bins).
+
+    `row_edges` and `col_edges` are ascending indices, one more than there are bins. With `squares`, also the sum over
+    queries of their squared weight on each bin of keys.
+    """
+
+    width = 1024
+
+    def __init__(
+        self, like: Tensor, batch: int, heads: int, queries: Tensor, edges: tuple[Tensor, Tensor], *, squares: bool
+    ) -> None:
+        row_edges, self.col_edges = edges
+        self.row_bins = torch.bucketize(queries, row_edges, right=True) - 1
+        self.rows, self.cols = len(row_edges) - 1, len(self.col_edges) - 1
+        self.total = like.new_zeros(batch, heads, self.rows, self.cols)
+        self.squares = torch.zeros_like(self.total) if squares else None
+
+    def add(self, piece: Piece) -> None:
+        keys = torch.arange(piece.cols.start, piece.cols.stop, device=self.col_edges.device)
+        col_bins = torch.bucketize(keys, self.col_edges, right=True) - 1
+        inside = (col_bins >= 0) & (col_bins < self.cols)
+        if not bool(inside.any()):
+            return
+        first, last = int(col_bins[inside][0]), int(col_bins[inside][-1])
+        to_bins = _indicator(col_bins - first, last - first + 1, piece.weights)
+        to_rows = _indicator(self.row_bins[piece.chunk.part], self.rows, piece.weights).mT
+        occupied = to_rows.any(-1)
+        to_rows = to_rows[occupied]
+        for slot, weights in zip(piece.lane.slots, piece.weights.view(piece.apart), strict=True):
+            # rows first: a tile's queries lie in fewer bins than its keys
+            self.total[piece.lane.batch, slot, occupied, first : last + 1] += (to_rows @ weights) @ to_bins
+            if self.squares is not None:
+                shares = weights @ to_bins  # (count, bins of keys)
+                self.squares[piece.lane.batch, slot, occupied, first : last + 1] += to_rows @ shares.square()
+
+
+def _linear(weights: Tensor, inner: Tensor, outer: Tensor) -> Tensor:
+    """(heads, count) Σ over cols of weights (heads, count, cols) * (inner (cols,) + outer (count,))."""
+    return weights @ inner.to(weights.dtype) + weights.sum(-1) * outer.to(weights.dtype)
+
+
+def _indicator(bins: Tensor, count: int, like: Tensor) -> Tensor:
+    """(len(bins), count) 1 where an entry lies in a bin, of `like`'s dtype; all 0 for an entry in none."""
+    return (bins[:, None] == torch.arange(count, device=bins.device)).to(like.dtype)
+
+
+def _into(total: Tensor, piece: Piece, sums: Tensor) -> None:
+    """Add (heads * count) or (heads, count) sums of a piece to `total` (batch, heads, queries)."""
+    by_head = sums.view(piece.apart[:2])
+    for index, slot in enumerate(piece.lane.slots):
+        total[piece.lane.batch, slot, piece.chunk.part] += by_head[index]
