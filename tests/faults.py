@@ -104,7 +104,7 @@ def sink_in_the_lse_alone(original: Any, output: Tensor, lse: Tensor, sink: obje
 
 ONLINE: dict[str, Patch] = {
     "mask ignored": around(online, "tiles", no_mask),
-    "mask off by one": around(online, "_tile_scores", one_position_off),
+    "mask off by one": around(online, "tile_scores", one_position_off),
     "last tile skipped": around(online, "tiles", no_last_tile),
     "mixed tiles taken for empty": around(online, "tiles", no_mixed_tile),
     "no rescaling by the new maximum": within(online, "torch", exp=torch.ones_like),
@@ -112,8 +112,8 @@ ONLINE: dict[str, Patch] = {
     "the softmax's row term forgotten": around(online, "_backward_rows", no_delta),
     "gradient of the last rows alone": around(online, "_backward_rows", only_the_last_rows),
     "gradient of the value 1 % off": around(online, "_backward_rows", value_off),
-    "gradient of the bias dropped": around(online, "_add_bias_gradients", lambda *_: None),
-    "bias dropped": around(online, "_tile_scores", lambda f, s, *a, **m: f(replace(s, biases=()), *a, **m)),
+    "gradient of the bias dropped": around(online, "add_bias_gradients", lambda *_: None),
+    "bias dropped": around(online, "tile_scores", lambda f, s, *a, **m: f(replace(s, biases=()), *a, **m)),
     "another dropout pattern in each pass": around(online, "_kept", fresh_pattern),
     "sink ignored": around(streaming, "with_sink", no_sink),
     "sink in the lse alone": around(streaming, "with_sink", sink_in_the_lse_alone),
@@ -151,7 +151,7 @@ STREAMING: dict[str, Patch] = {
         streaming.DotTiles, "forward", lambda f, self, *a: f(replace(self, scale=self.scale * 1.01), *a)
     ),
     "curve left out": around(streaming.DotTiles, "forward", lambda f, self, *a: f(replace(self, curve=Curve()), *a)),
-    "softcap after bias and mask": around(online, "_tile_scores", late_curve),
+    "softcap after bias and mask": around(online, "tile_scores", late_curve),
     "slope of the curve forgotten": lambda m: m.setattr(Curve, "slope", lambda self, y: torch.ones_like(y)),
     "gradient of the key doubled": around(streaming.DotTiles, "backward", key_doubled),
     "gradient of the query without the scale": around(streaming.DotTiles, "backward", query_unscaled),

@@ -55,6 +55,8 @@ def default_folder(settings: Settings) -> Path:
     parts.append(settings.core.kind)
     if settings.train.seed:
         parts.append(f"seed{settings.train.seed}")
+    if settings.train.focus is not None:
+        parts.append(f"focus{settings.train.focus:g}")
     return RUNS / "-".join(parts)
 
 

@@ -30,6 +30,9 @@ def show_result(screen: Screen, result: Result) -> None:
         rows.append(_row(f"  {baseline.gain.name} over {baseline.name}", baseline.gain))
     screen.lines(sheet(_HEADER, rows))
     _protocols(screen, result.scores)
+    aim = result.attention["focus"]
+    asked = "" if aim is None else f" (trained towards {aim:g})"
+    screen.line(f"breadth of attention: {result.attention['breadth']:.1f} tokens a text, effective number{asked}")
 
 
 def _row(name: str, score: Metric) -> tuple[str, str, str, str]:

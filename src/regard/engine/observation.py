@@ -36,10 +36,16 @@ class Wanted:
     def __post_init__(self) -> None:
         if not _whole(self.top) or self.top < 0:
             raise SpecError(f"top={described(self.top)}: expected a whole number of keys, 0 for none")
-        if self.bins is not None and not (len(self.bins) == 2 and all(_whole(b) and b > 0 for b in self.bins)):
+        if self.bins is not None and not (_two(self.bins) and all(_whole(b) and b > 0 for b in self.bins)):
             raise SpecError(f"bins={self.bins!r}: expected (rows, cols), two whole numbers above 0, or None for no map")
         if self.sample is not None and not (is_number(self.sample) and 0 < self.sample <= 1):
             raise SpecError(f"sample={described(self.sample)}: expected a share of the queries, 0 < sample <= 1")
+        if not _whole(self.seed):
+            raise SpecError(f"seed={described(self.seed)}: expected a whole number")
+        if self.heads is not None and not isinstance(self.heads, (tuple, list, range)):
+            raise SpecError(f"heads={described(self.heads)}: expected a tuple of head numbers, or None for all")
+        if self.keys is not None and not isinstance(self.keys, range):
+            raise ShapeError(f"keys={described(self.keys)}: expected a range, or None for all")
 
     def chosen_heads(self, place: Place) -> tuple[int, ...]:
         """The heads asked about, in the order given. Raises `SpecError` for one that is not there or comes twice."""
@@ -121,6 +127,10 @@ class Observation:
             return values.mean(-1), torch.zeros_like(values[..., 0] if count else values.sum(-1))
         spread = values.var(-1, unbiased=True) * (1 - count / self.population) / count
         return values.mean(-1), spread.sqrt()
+
+
+def _two(value: object) -> bool:
+    return isinstance(value, (tuple, list)) and len(value) == 2
 
 
 def _whole(value: object) -> bool:

@@ -53,15 +53,18 @@ def observe(
     want.chosen_heads(asked.place), want.chosen_queries(asked.place), want.chosen_keys(asked.place)
     chosen = choose(asked, kernel)
     output, lse = exact.with_lse(asked) if chosen.name == "exact" else chosen.run(asked)
-    return output, statistics(asked, want, lse=lse)
+    # under autocast the lse is made of rounded scores
+    known = None if torch.is_autocast_enabled(asked.query.device.type) else lse
+    return output, statistics(asked, want, lse=known)
 
 
 def statistics(asked: Request, wanted: Wanted, *, lse: Tensor | None = None) -> Observation:
     """The statistics alone, without the output. `lse` (batch, heads, query_len) saves a pass where it is known.
 
-    Nothing is differentiated. Raises `SpecError` or `ShapeError` for heads, queries or keys that are not there.
+    Nothing is differentiated, nor rounded by autocast. Raises `SpecError` or `ShapeError` for heads, queries or keys
+    that are not there.
     """
-    with torch.no_grad():
+    with torch.no_grad(), torch.autocast(asked.query.device.type, enabled=False):
         place = asked.place
         heads, population = wanted.chosen_heads(place), wanted.chosen_queries(place)
         queries, ready = wanted.drawn(population), second_pass.made(asked)
@@ -110,7 +113,7 @@ def flow(
     map (batch, heads, rows, cols) is the exact weight that flows from each bin of `queries` to each bin of `keys`.
     """
     wanted = Wanted(bins=bins, heads=heads, queries=queries, keys=keys)
-    with torch.no_grad():
+    with torch.no_grad(), torch.autocast(asked.query.device.type, enabled=False):
         place = asked.place
         chosen, rows, ready = wanted.chosen_heads(place), wanted.chosen_queries(place), second_pass.made(asked)
         if lse is None:
@@ -169,7 +172,7 @@ def _estimated(
 
 def _scaled(total: Tensor, squares: Tensor, drawn: Tensor, whole: Tensor) -> tuple[Tensor, Tensor]:
     """(estimated sum over `whole` queries, its standard error) from sums over `drawn` of them; NaN where none was."""
-    mean = total / drawn
+    mean = torch.where(whole == 0, 0.0, total / drawn)
     spread = (squares - drawn * mean**2).clamp_(min=0.0) / (drawn - 1)  # 0 / 0 = NaN for a sample of one
     error = whole * (spread * (1 - drawn / whole) / drawn).sqrt()
     return mean * whole, torch.where(drawn == whole, 0.0, error)

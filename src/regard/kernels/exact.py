@@ -12,6 +12,7 @@ from regard.kernels import guard
 from regard.spec.mask import Block
 from regard.spec.positional import Causal
 from regard.spec.request import Request
+from regard.spec.score import Dot, ScaledDot
 
 
 def run(request: Request) -> tuple[Tensor, None]:
@@ -35,13 +36,23 @@ def with_lse(request: Request) -> tuple[Tensor, Tensor | None]:
     """
     plain = triangular(request) or (open_mask(request) and not request.biases)
     query, key, value = request.query, request.key, request.value
-    if not (plain and query.device.type == "cpu" and _FLASH is not None and guard.finite(query, key, value)):
+    if _FLASH is None or not (plain and _flash_runs(request) and guard.finite(query, key, value)):
         return run(request)[0], None
     query, key, value, scale = _as_taken(request, (query, key, value))
     if request.groups > 1:
         key, value = (t.repeat_interleave(request.groups, 1) for t in (key, value))
     output, lse = _FLASH(query, key, value, 0.0, triangular(request), attn_mask=None, scale=scale)
     return output[..., : request.value.shape[3]], lse.to(torch.promote_types(lse.dtype, torch.float32))
+
+
+def _flash_runs(request: Request) -> bool:
+    """Whether torch would run its own operation here (a caller may have switched it off, or autocast on), and its lse
+    is that of the scores asked about: other scores' queries are rounded to half types before torch sees them."""
+    dtype = request.query.dtype
+    whole = isinstance(request.score, (Dot, ScaledDot)) or dtype == torch.promote_types(dtype, torch.float32)
+    switched_on = torch.backends.cuda.flash_sdp_enabled()  # type: ignore[no-untyped-call]
+    free = switched_on and not torch.is_autocast_enabled("cpu")
+    return whole and free and request.query.device.type == "cpu"
 
 
 def _flash() -> Callable[..., tuple[Tensor, Tensor]] | None:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from regard.kernels import guard, online
+from regard.kernels import online
 from regard.kernels.products import product
 from regard.kernels.streaming import DotTiles
 from regard.kernels.tiles import Tile
@@ -89,7 +89,7 @@ class LogWeights:
     request: Request
     made: online.Made
     lse: Tensor | None  # (batch, heads, query_len) natural log; -inf in an empty row
-    finite: bool
+    tame: bool  # everything finite and far from LOW: what is forbidden may be taken away by adding -LOW
     keys: Tensor  # (batch, kv_heads, key_len, d): with a column of ones when `folded`
     folded: bool  # the lse rides along in the product
     laid: dict[tuple[range, range], Tensor] = field(default_factory=dict)
@@ -102,7 +102,7 @@ class LogWeights:
         ones = made.key.new_ones((*made.key.shape[:-1], 1))
         keys = torch.cat((made.key, ones), -1) if folded and lse is not None else made.key
         lse = None if lse is None else lse.detach().to(made.query.dtype)
-        return cls(request, made, lse, guard.finite(made.query, made.key), keys, folded)
+        return cls(request, made, lse, _tame(request, made), keys, folded)
 
     def spans(self, chunk: Chunk, keys: range, width: int) -> Iterator[tuple[range, Block]]:
         """The runs of `keys`, at most `width` each, that hold anything for these queries: all of a run, or some."""
@@ -145,15 +145,16 @@ class LogWeights:
         return self.made.scores.forward(ready[None], key, learned, whole)[0].flatten(0, 1)
 
     def _floor(self, lane: Lane, chunk: Chunk) -> Tensor:
-        """(heads, count, 1) log2 of each row's sum; LOW in an empty row, so that its weights are 0."""
+        """(heads, count, 1) log2 of each row's sum; LOW in an empty row, so that its weights are 0. A row whose every
+        key is biased below -LOW / 2 counts as empty."""
         assert self.lse is not None
         lse = self._picked(self.lse[lane.batch][..., None], lane, chunk)
-        return torch.where(torch.isneginf(lse), LOW, lse * LOG2E)
+        return torch.where(lse < -LOW / 2, LOW, lse * LOG2E)
 
     def _picked(self, tensor: Tensor, lane: Lane, chunk: Chunk) -> Tensor:
         """tensor (all heads, query_len, x) -> (the lane's heads, the chunk's queries, x)."""
         first, last = lane.heads[0], lane.heads[-1]
-        together = len(lane.heads) == last - first + 1
+        together = lane.heads == tuple(range(first, last + 1))
         some = tensor[first : last + 1] if together else tensor[list(lane.heads)]
         some = some[:, chunk.rows.start : chunk.rows.stop]
         return some if chunk.picked is None else some[:, chunk.picked]
@@ -162,17 +163,17 @@ class LogWeights:
         """Put biases and mask over `tile` (heads, count, cols)."""
         request = self.request
         for bias in request.biases:
-            added = self._part(bias.tile(chunk.rows, cols, request.place).detach(), lane, chunk).to(tile.dtype)
+            added = part(bias.tile(chunk.rows, cols, request.place).detach(), lane, chunk).to(tile.dtype)
             tile.add_((added * LOG2E).clamp_(min=-LOW))
-            if not self.finite:
+            if not self.tame:
                 tile.masked_fill_(torch.isneginf(added), -LOW)
         if answer is Block.MIXED and request.mask is not None:
-            if self.finite:
+            if self.tame:
                 # one addition: masked_fill_ on a CPU takes fifty times as long
                 tile.add_(self._penalty(lane, chunk, cols, tile.dtype))
             else:
                 shown = request.mask.tile(chunk.rows, cols, request.place)
-                tile.masked_fill_(~self._part(shown, lane, chunk), -LOW)
+                tile.masked_fill_(~part(shown, lane, chunk), -LOW)
 
     def _penalty(self, lane: Lane, chunk: Chunk, cols: range, dtype: torch.dtype) -> Tensor:
         """0 where the mask allows, -LOW where it forbids; kept for the other lanes where it is the same for all."""
@@ -182,17 +183,31 @@ class LogWeights:
             assert self.request.mask is not None
             self.laid[spot] = self.request.mask.tile(chunk.rows, cols, self.request.place)
             if self.laid[spot].numel() == self.laid[spot].shape[-1] * self.laid[spot].shape[-2]:
-                self.laid[spot] = _penalised(self._part(self.laid[spot], lane, chunk), dtype)
+                self.laid[spot] = _penalised(part(self.laid[spot], lane, chunk), dtype)
         found = self.laid[spot]
-        return found if found.dtype == dtype else _penalised(self._part(found, lane, chunk), dtype)
+        return found if found.dtype == dtype else _penalised(part(found, lane, chunk), dtype)
 
-    def _part(self, shown: Tensor, lane: Lane, chunk: Chunk) -> Tensor:
-        """A block's tile (up to 4 axes, 1 where it repeats) -> (heads or 1, count or 1, cols or 1) of one lane."""
-        shown = shown[(None,) * (4 - shown.dim())]
-        shown = shown[lane.batch if shown.shape[0] > 1 else 0]
-        if shown.shape[0] > 1:
-            shown = shown[list(lane.heads)]
-        return shown if chunk.picked is None or shown.shape[1] == 1 else shown[:, chunk.picked]
+
+def part(shown: Tensor, lane: Lane, chunk: Chunk) -> Tensor:
+    """A block's tile (up to 4 axes, 1 where it repeats) -> (heads or 1, count or 1, cols or 1) of one lane."""
+    shown = shown[(None,) * (4 - shown.dim())]
+    shown = shown[lane.batch if shown.shape[0] > 1 else 0]
+    if shown.shape[0] > 1:
+        shown = shown[list(lane.heads)]
+    return shown if chunk.picked is None or shown.shape[1] == 1 else shown[:, chunk.picked]
+
+
+def _tame(request: Request, made: online.Made) -> bool:
+    """Whether no score, and no bias from above, comes near LOW; False where anything is NaN or infinite."""
+    scale = abs(made.scores.scale) if isinstance(made.scores, DotTiles) else 1.0
+    reach = _largest(made.query) * _largest(made.key) * max(1, made.key.shape[-1]) * max(1.0, scale)
+    above = (float(t.detach().amax()) for bias in request.biases for t in bias.tensors() if t.numel())
+    return reach < LOW / 8 and all(part < LOW / 8 for part in above)
+
+
+def _largest(tensor: Tensor) -> float:
+    low, high = torch.aminmax(tensor) if tensor.numel() else (tensor.new_zeros(()),) * 2
+    return float(torch.maximum(-low, high))
 
 
 def _penalised(allowed: Tensor, dtype: torch.dtype) -> Tensor:

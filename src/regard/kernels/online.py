@@ -150,7 +150,7 @@ def _forward_rows(
     top = query.new_full((*query.shape[:2], len(rows), 1), -torch.inf)
     total, context = torch.zeros_like(top), output[:, :, rows.start : rows.stop]
     for tile in tiles(rows, setting.place, setting.mask):
-        scores = _tile_scores(setting, query, key, learned, tile)[0]
+        scores = tile_scores(setting, query, key, learned, tile)[0]
         higher = torch.maximum(top, scores.amax(-1, keepdim=True))
         shift = higher.masked_fill(torch.isneginf(higher), 0.0)
         weights = scores.sub_(shift).exp_()
@@ -180,7 +180,7 @@ def _backward_rows(
     floor = lse.masked_fill(torch.isneginf(lse), torch.inf)[..., None]  # exp(score - inf) = 0 in an empty row
     grad_rows = grouped(grad, shared)
     for tile in tiles(rows, setting.place, setting.mask):
-        scores, raw, forbidden = _tile_scores(setting, query, key, learned, tile, keep_raw=True)
+        scores, raw, forbidden = tile_scores(setting, query, key, learned, tile, keep_raw=True)
         weights = scores.sub_(floor).exp_()
         kept = _kept(setting, weights, tile) if setting.dropout else None
         dropped = weights if kept is None else weights * kept
@@ -191,11 +191,11 @@ def _backward_rows(
         back.sub_(delta[..., None]).mul_(weights)
         if forbidden is not None:
             back.masked_fill_(forbidden, 0.0)
-        _add_bias_gradients(setting, tile, back, sums.biases)
+        add_bias_gradients(setting, tile, back, sums.biases)
         setting.scores.backward(back, raw, query, key, learned, sums, tile)
 
 
-def _tile_scores(
+def tile_scores(
     setting: Setting, query: Tensor, key: Tensor, learned: tuple[Tensor, ...], tile: Tile, *, keep_raw: bool = False
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """(final scores, scores before biases and mask, entries that mask or biases forbid or None)."""
@@ -215,7 +215,7 @@ def _tile_scores(
     return final, raw, forbidden
 
 
-def _add_bias_gradients(setting: Setting, tile: Tile, grad: Tensor, sums: tuple[Tensor, ...]) -> None:
+def add_bias_gradients(setting: Setting, tile: Tile, grad: Tensor, sums: tuple[Tensor, ...]) -> None:
     """Send a tile's gradient to the biases' own tensors by differentiating each bias's tile."""
     start = 0
     for bias in setting.biases:

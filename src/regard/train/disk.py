@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from regard.spec.errors import RunError
@@ -49,16 +51,25 @@ def append_line(path: Path, line: str) -> None:
         raise _refusal(path, error, len(line)) from error
 
 
-def make_folder(path: Path) -> None:
-    """Makes a folder and those above it, unless it is there.
+def make_folder(path: Path) -> tuple[Path, ...]:
+    """Makes a folder and those above it, unless it is there. Returns those that were not there, innermost first.
 
     Raises:
         RunError: it cannot be made.
     """
+    missing = tuple(folder for folder in (path, *path.parents) if not folder.exists())
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise _refusal(path, error, 0) from error
+    return missing
+
+
+def remove_empty(folders: Iterable[Path]) -> None:
+    """Removes folders in this order, up to the first that has something in it."""
+    with contextlib.suppress(OSError):
+        for folder in folders:
+            folder.rmdir()  # fails, by itself, on a folder that is not empty
 
 
 def remove_partials(folder: Path) -> None:

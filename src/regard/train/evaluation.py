@@ -18,10 +18,11 @@ _BATCH = 256
 
 @dataclass(frozen=True)
 class Answers:
-    """The class answered for each row of a part (rows,), and the mean loss."""
+    """The class answered for each row of a part (rows,), the mean loss, and the mean breadth of attention (tokens)."""
 
     classes: NDArray[np.int64]
     loss: float
+    breadth: float
 
 
 def answers(task: Task, model: nn.Module, part: Part, accelerator: Accelerator) -> Answers:
@@ -31,7 +32,7 @@ def answers(task: Task, model: nn.Module, part: Part, accelerator: Accelerator) 
     """
     plain = accelerator.unwrap_model(model)
     found = torch.zeros(len(part), dtype=torch.int64, device=accelerator.device)
-    total = torch.zeros((), dtype=torch.float64 if accelerator.device.type != "mps" else torch.float32)
+    total = torch.zeros(2, dtype=torch.float64 if accelerator.device.type != "mps" else torch.float32)
     training = plain.training
     plain.eval()
     batches = in_order_of_length(part.lengths, _BATCH)
@@ -39,8 +40,8 @@ def answers(task: Task, model: nn.Module, part: Part, accelerator: Accelerator) 
         for rows in batches[accelerator.process_index :: accelerator.num_processes]:
             outcome = task.judge(plain, part.batch(rows).to(accelerator.device), 0.0)
             found[torch.from_numpy(rows).to(found.device)] = outcome.answers
-            total += outcome.losses.sum().cpu()
+            total += torch.stack((outcome.losses.sum(), outcome.breadths.sum())).cpu()
     plain.train(training)
     summed = accelerator.reduce(found, reduction="sum")
-    loss = accelerator.reduce(total.to(accelerator.device), reduction="sum")
-    return Answers(summed.cpu().numpy(), float(loss) / len(part))
+    loss, breadth = (accelerator.reduce(total.to(accelerator.device), reduction="sum") / len(part)).tolist()
+    return Answers(summed.cpu().numpy(), loss, breadth)

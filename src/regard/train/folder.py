@@ -23,7 +23,8 @@ from torch import Tensor
 from regard.spec.errors import CheckpointError, RunError
 from regard.tasks.settings import Settings, changed, differences, settings_from
 from regard.train.checkpoint import Checkpoint, CheckpointFolder, read_tensors, write_tensors
-from regard.train.disk import make_folder, remove_partials, write_atomically
+from regard.train.disk import make_folder, remove_empty, remove_partials, write_atomically
+from regard.train.lock import held
 from regard.train.record import Record
 
 Status = Literal["new", "begun", "done"]
@@ -133,22 +134,20 @@ class RunFolder:
     def locked(self) -> Iterator[None]:
         """Holds the folder for one run; a killed process lets go of it by itself.
 
+        A run that ends before it wrote anything leaves nothing: the folders that were made for it go again.
+
         Raises:
             RunError: another run is at work in it.
         """
-        make_folder(self.path)
+        made = make_folder(self.path)
         try:
-            import fcntl
-        except ImportError:  # not on Windows; there two runs in one folder are the user's to avoid
-            yield
-            return
-        with (self.path / ".lock").open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise RunError(f"another run is at work in {self.path}; wait for it, or name another folder") from None
-            remove_partials(self.path)
-            yield
+            with held(self.path / ".lock") as alone:
+                if not alone:
+                    raise RunError(f"another run is at work in {self.path}; wait for it, or name another folder")
+                remove_partials(self.path)
+                yield
+        finally:
+            remove_empty(made)
 
     def _best(self, epoch: int) -> Path:
         return self.checkpoints.path / f"best-{epoch:04d}.safetensors"

@@ -17,10 +17,11 @@ from accelerate import Accelerator
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from regard.nn.losses import Focus, attention_loss
 from regard.spec.errors import CheckpointError, NonFiniteLossError
 from regard.tasks.batches import BatchOrder
 from regard.tasks.event import Listener, Note, Progress, Validated
-from regard.tasks.task import Prepared, Task
+from regard.tasks.task import Outcome, Prepared, Task
 from regard.train.checkpoint import Checkpoint, optimizer_state, restore_optimizer
 from regard.train.evaluation import answers
 from regard.train.folder import RunFolder
@@ -142,8 +143,8 @@ class Loop:
         torch.manual_seed(step_seed(self.settings.seed, state.step, accelerator.process_index))
         for group in self.optimizer.param_groups:
             group["lr"] = self.schedule.rate(state.step)
-        outcome = self.task.judge(self.model, batch, self.settings.label_smoothing)
-        loss = outcome.losses.sum() * weight
+        outcome, penalty = self._judged(batch)
+        loss = (outcome.losses.sum() + penalty * len(batch)) * weight
         right = (outcome.answers == batch.targets).sum() * weight
         total, hits = self._over_processes(loss.detach(), right)
         tokens = int(self.data.train.lengths[rows].sum())
@@ -158,6 +159,16 @@ class Loop:
             self.optimizer.step()
         self.optimizer.zero_grad()
         return Spent(total, int(hits), len(rows), tokens, finite=finite)
+
+    def _judged(self, batch: Any) -> tuple[Outcome, Tensor | float]:
+        """What the model made of a batch, and the weighed loss on its attention (0 where none is asked for)."""
+        judge, asked = self.task.judge, self.settings
+        if asked.focus is None:
+            return judge(self.model, batch, asked.label_smoothing), 0.0
+        plain = self.accelerator.unwrap_model(self.model)
+        with attention_loss(plain, Focus(asked.focus), only="*pooling") as collected:
+            outcome = judge(self.model, batch, asked.label_smoothing)
+        return outcome, collected.mean() * asked.focus_weight
 
     def _over_processes(self, *values: Tensor) -> list[float]:
         summed = self.accelerator.reduce(torch.stack([value.float() for value in values]), reduction="sum")

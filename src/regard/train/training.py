@@ -16,13 +16,13 @@ from torch import Tensor, nn
 from regard.spec.errors import RunError
 from regard.tasks.classify import TASKS
 from regard.tasks.event import Listener, Note, unheard
-from regard.tasks.metrics import Classes, Metric, gain, metric_from
+from regard.tasks.metrics import Metric, gain, metric_from
 from regard.tasks.settings import Settings
 from regard.tasks.split import fingerprint
 from regard.tasks.task import Prepared, Task, task_named
 from regard.tasks.vocabulary import load_vocabulary
 from regard.train.checkpoint import write_tensors
-from regard.train.evaluation import answers
+from regard.train.evaluation import Answers, answers
 from regard.train.folder import RunFolder, Status, read_json
 from regard.train.loop import Loop
 from regard.train.state import State
@@ -48,6 +48,7 @@ class Result:
     status: Status
     scores: tuple[Metric, ...]
     baselines: tuple[BaselineResult, ...]
+    attention: dict[str, Any]  # breadth on the test part, and the focus it was trained towards or None
     training: dict[str, Any]
     cost: dict[str, Any]
 
@@ -83,7 +84,7 @@ def train_run(settings: Settings, folder: str | Path, *, listen: Listener = unhe
         found = answers(task, model, data.test, accelerator)
         if main:
             listen(Note("fitting the baselines"))
-            _finish(task, data, run, state, found.classes, accelerator)
+            _finish(task, data, run, state, found, accelerator)
         accelerator.wait_for_everyone()
         return read_result(run, status)
 
@@ -103,6 +104,7 @@ def read_result(run: RunFolder, status: Status = "done") -> Result:
             BaselineResult(one["name"], tuple(map(metric_from, one["scores"])), metric_from(one["gain"]))
             for one in values["baselines"]
         ),
+        attention=values["attention"],
         training=values["training"],
         cost=values["cost"],
     )
@@ -141,12 +143,11 @@ def _fitted(
     return data, state, plain
 
 
-def _finish(
-    task: Task, data: Prepared, run: RunFolder, state: State, classes: Classes, accelerator: Accelerator
-) -> None:
+def _finish(task: Task, data: Prepared, run: RunFolder, state: State, found: Answers, accelerator: Accelerator) -> None:
     """Scores the model and the baselines on the test part, and writes the results."""
     protocol = _protocol(data)
     count = len(data.labels)
+    classes = found.classes
     scores = task.measure(classes, data.test.targets, count, protocol)
     baselines = []
     for baseline in task.baselines(data):
@@ -160,6 +161,7 @@ def _finish(
             "task": task.name,
             "scores": [one.plain() for one in scores],
             "baselines": baselines,
+            "attention": {"breadth": round(found.breadth, 4), "part": "test", "focus": data.settings.train.focus},
             "training": {
                 "epochs": state.step // -(-len(data.train) // data.settings.train.batch),
                 "steps": state.step,

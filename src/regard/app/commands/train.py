@@ -44,6 +44,9 @@ def train(
     core: Annotated[str | None, typer.Option(help="The model: bilstm or transformer.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training part.")] = None,
     seed: Annotated[int | None, typer.Option(help="Decides order, first weights and dropout.")] = None,
+    focus: Annotated[
+        float | None, typer.Option(help="Train attention towards this breadth: effective tokens a text.")
+    ] = None,
     tokens: Annotated[str | None, typer.Option(help="auto, words, subwords or characters.")] = None,
     precision: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "float32",
     assign: Annotated[
@@ -60,6 +63,7 @@ def train(
     Examples:
       regard train sentiment
       regard train classify --data examples/reviews.csv --text review --label verdict
+      regard train sentiment --focus 8
       regard train sentiment --core transformer --seed 1 --set train.rate=0.0005
     """
     from regard.app.asked import PRECISIONS, asked_settings, default_folder
@@ -74,7 +78,7 @@ def train(
         task_named(task, TASKS),
         core=core,
         data={"path": data, "test_path": test, "text": text, "label": label},
-        changes={"train.epochs": epochs, "train.seed": seed, "tokens.kind": tokens},
+        changes={"train.epochs": epochs, "train.seed": seed, "tokens.kind": tokens, "train.focus": focus},
         assignments=assign or (),
     )
     folder = default_folder(settings) if out is None else out
