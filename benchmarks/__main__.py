@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 
-RUNS = (("overhead", ""), ("additive", "torch"), ("additive", "tensorflow"), ("streaming", ""))
+RUNS = (("overhead", ""), ("additive", "torch"), ("additive", "tensorflow"), ("streaming", ""), ("observe", ""))
 
 
 def main() -> int:

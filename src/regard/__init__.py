@@ -1,7 +1,11 @@
 """regard: attention as a limited resource. Compute it exactly and fast, see where it goes, decide what it is worth."""
 
 from regard.engine.attend import attend, plan
+from regard.engine.observation import Observation, Wanted
+from regard.engine.observe import observe
 from regard.engine.plan import Plan
+from regard.lens.trace import Trace
+from regard.lens.watch import watch
 from regard.spec import (
     ActivatedDot,
     Additive,
@@ -67,6 +71,7 @@ __all__ = [
     "MaskError",
     "MissingExtraError",
     "NonFiniteLossError",
+    "Observation",
     "Padding",
     "Place",
     "Plan",
@@ -84,8 +89,12 @@ __all__ = [
     "Sinusoidal",
     "SpecError",
     "TensorBias",
+    "Trace",
+    "Wanted",
     "Window",
     "attend",
+    "observe",
     "plan",
     "request",
+    "watch",
 ]

@@ -21,7 +21,7 @@ PLAN = ("plan", "--query", "1,8,4,4", "--key", "1,8,4,4")
         (["walk", "a b", "--example", "half"], 2, "give one of a sentence, --numbers and --example"),
         (["walk", "--example", "quarter"], 2, "those there are: apples, cat-dog-pig, half"),
         (["walk", "--numbers", "nothing.json"], 1, "nothing.json: no such file"),
-        (["data", "get", "nothing"], 2, "error: no data set is named 'nothing'"),
+        (["data", "get", "nothing"], 2, "error: no data set or model is named 'nothing'"),
         (["train"], 2, "error: Missing argument"),
         (["train", "nothing"], 2, "no task is named 'nothing'; those there are: sentiment, classify"),
         (["train", "classify"], 2, "classify has no data of its own: name a file with --data FILE"),

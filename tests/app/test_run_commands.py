@@ -48,6 +48,19 @@ def test_other_settings_in_the_same_folder_are_refused(trained, train_command, r
     assert "train.seed: 0 there, 7 here" in one_line(err)
 
 
+def test_a_run_that_is_refused_before_it_starts_leaves_nothing(examples, tmp_path, regard, one_line):
+    out = tmp_path / "runs" / "reviews"
+    asked = ["--data", examples / "reviews.csv", "--text", "review", "--label", "stars"]
+    code, _, err = regard("train", "classify", *asked, "--out", out)
+    assert code == 1
+    assert "'stars'" in one_line(err)
+    assert list(tmp_path.iterdir()) == []
+    out.mkdir(parents=True)
+    (out / "notes.txt").write_text("mine")
+    assert regard("train", "classify", *asked, "--out", out)[0] == 1
+    assert [path.name for path in out.iterdir()] == ["notes.txt"]
+
+
 def test_evaluate_is_what_the_library_says(trained, examples, regard):
     code, out, err = regard("evaluate", trained, "--data", examples / "reviews.csv")
     assert (code, err) == (0, "")

@@ -1,3 +1,7 @@
+import json
+import re
+from pathlib import Path
+
 from regard.app.commands.tasks import rows
 from regard.tasks.classify import TASKS
 
@@ -19,4 +23,14 @@ def test_the_words_come_from_the_tasks_settings():
     assert said["classify"]["data"] == "none: name a file with --data"
     assert said["classify"]["test part"].startswith("20% of the rows")
     assert said["classify"]["models"] == "bilstm, transformer"
+    assert said["sentiment"]["baselines"] == "always the most frequent label; TF-IDF + logistic regression"
     assert said["sentiment"]["metrics"].startswith("accuracy|part:test|interval:wilson95, macro F1|")
+
+
+def test_the_minutes_are_those_that_were_measured():
+    figures = Path(__file__).parents[2] / "benchmarks" / "results" / "training.json"
+    found = {run["name"]: run["minutes"] for run in json.loads(figures.read_text("utf-8"))["training"]}
+    for task, run in (("sentiment", "sentiment-bilstm"), ("classify", "chinese-bilstm")):
+        (takes,) = [one.takes for one in TASKS if one.name == task]
+        said = [int(number) for number in re.findall(r"\d+", takes)]
+        assert (said[0], said[-1]) == (round(min(found[run])), round(max(found[run])))

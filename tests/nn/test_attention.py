@@ -75,6 +75,19 @@ def test_cross_attention_is_the_formula() -> None:
     torch.testing.assert_close(layer(x, context=context), by_hand(layer, x, context))
 
 
+def test_values_may_come_from_tokens_of_another_size_than_keys() -> None:
+    layer = MultiHeadAttention(DIM, HEADS, context_dim=(11, 13))
+    assert (layer.key.in_features, layer.value.in_features) == (11, 13)
+    same = MultiHeadAttention(DIM, HEADS, context_dim=11)
+    assert (same.key.in_features, same.value.in_features) == (11, 11)
+    x, keys, values = (torch.randn(BATCH, count, size) for count, size in ((5, DIM), (7, 11), (7, 13)))
+    assert layer(x, context=keys, value_context=values).shape == x.shape
+    with pytest.raises(ShapeError, match=r"value_context: got .*expected \(batch, len, 13\)"):
+        layer(x, context=keys)
+    with pytest.raises(SpecError, match=r"dim=24, context_dim=\(11, 13\)\): pass context="):
+        layer(x)
+
+
 def test_query_start_places_the_queries_among_the_contexts_keys() -> None:
     layer = MultiHeadAttention(DIM, HEADS).double()
     x, context = torch.randn(1, 1, DIM).double(), torch.randn(1, KEYS, DIM).double()
@@ -217,6 +230,9 @@ def test_rotary_tells_orders_apart() -> None:
     [
         ({"heads": 5}, "dim must be a multiple of heads"),
         ({"heads": 0}, "heads=0"),
+        ({"context_dim": 0}, "context_dim=0"),
+        ({"context_dim": (11, -2)}, "context_dim=-2"),
+        ({"context_dim": (11, 13, 17)}, "or a pair"),
         ({"kv_heads": 3}, "heads must be a multiple of kv_heads"),
         ({"dropout": 1.0}, "dropout=1.0"),
         ({"score": "dot"}, "expected a score such as ScaledDot"),

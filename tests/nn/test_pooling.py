@@ -8,6 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from regard.engine.attend import WATCHER, attend
+from regard.engine.observation import Wanted
+from regard.engine.observe import statistics
 from regard.nn import AdditiveAttention, AdditivePooling
 from regard.spec import Padding, ShapeError, SpecError
 
@@ -37,6 +40,23 @@ def test_it_is_additive_attention_of_one_query() -> None:
         theirs.key.bias.copy_(layer.key.bias - theirs.query(query)[0, 0])  # W_q q and b are one vector here
     want = theirs(query.expand(BATCH, 1, 2), x, mask=Padding(LENGTHS))[:, 0]
     torch.testing.assert_close(layer(x, LENGTHS)[0], want)
+
+
+def test_who_watches_is_told_of_it_as_of_attention_of_one_query() -> None:
+    layer, x = AdditivePooling(DIM, HIDDEN), torch.randn(BATCH, LENGTH, DIM)
+    alone = layer(x, LENGTHS)
+    told = []
+    token = WATCHER.set(lambda asked, compute: told.append((asked, compute())) or compute())
+    try:
+        watched = layer(x, LENGTHS)
+    finally:
+        WATCHER.reset(token)
+    assert all(torch.equal(one, other) for one, other in zip(alone, watched, strict=True))
+    ((asked, given),) = told
+    assert torch.equal(given[:, 0, 0], watched[0])
+    torch.testing.assert_close(statistics(asked, Wanted()).received[:, 0], watched[1])
+    seen = attend(asked.query, asked.key, asked.value, score=asked.score, mask=asked.mask, query_start=0)
+    torch.testing.assert_close(seen, given)
 
 
 def test_weights_are_exactly_0_on_padding_and_sum_to_1() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor, nn
 
-from regard.nn import MultiHeadAttention
+from regard.nn import MultiHeadAttention, torch_weights
 from regard.spec import ALiBi, Causal, Dense, Padding, Rotary, ScaledDot, SpecError
 
 BATCH, QUERIES, KEYS, DIM, HEADS = 3, 5, 7, 12, 4
@@ -125,3 +127,9 @@ def test_what_torch_cannot_do_is_named(arguments: dict[str, object], named: str)
     layer = MultiHeadAttention(DIM, HEADS, **arguments)  # type: ignore[arg-type]
     with pytest.raises(SpecError, match=named):
         layer.to_torch()
+
+
+def test_the_weights_room_knows_torch_alone() -> None:
+    lines = Path(torch_weights.__file__).read_text("utf-8").splitlines()
+    imported = {line.split()[1] for line in lines if line.lstrip().startswith(("import ", "from "))}
+    assert imported == {"__future__", "torch", "regard.spec.errors"}  # the layer imports it, so not the other way too

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from regard.spec.errors import CheckpointError, RunError
+from regard.spec.errors import CheckpointError, DataError, RunError
 from regard.tasks.classify import CLASSIFY
 from regard.tasks.settings import changed
 from regard.train.checkpoint import Checkpoint
@@ -79,6 +79,25 @@ def test_two_runs_cannot_share_a_folder(begun):
         pass
     with begun.locked():
         pass
+
+
+def test_a_run_that_wrote_nothing_leaves_nothing(tmp_path):
+    with pytest.raises(DataError), RunFolder(tmp_path / "runs" / "new").locked():
+        raise DataError("no column 'verdict'")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_was_there_stays_also_if_it_is_empty(tmp_path):
+    with RunFolder(tmp_path).locked():
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_with_anything_in_it_stays(tmp_path):
+    folder = RunFolder(tmp_path / "runs" / "new")
+    with folder.locked():
+        folder.record.add("begin", 0)
+    assert [path.name for path in folder.path.iterdir()] == ["log.jsonl"]
 
 
 def test_a_broken_json_file_is_named(tmp_path):

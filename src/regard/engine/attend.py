@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 
 import torch
@@ -18,6 +20,9 @@ from regard.spec.score import ScaledDot, Score
 _SCALED_DOT = ScaledDot()
 _CHOSEN: dict[tuple[Any, ...], Row] = {}  # the planner's choices for calls that are told apart by sizes alone
 _REMEMBERED = 4096
+
+# who is to be told of the calls made in this context (set by `regard.engine.seams.reach`); gives what `attend` returns
+WATCHER: ContextVar[Callable[[Request, Callable[[], Tensor]], Tensor] | None] = ContextVar("watcher", default=None)
 
 
 def attend(
@@ -57,7 +62,8 @@ def attend(
         )
         return made.reshape(*q.shape[:-1], v.shape[-1])
     asked = request(q, k, v, score=score, mask=mask, bias=bias, query_start=query_start, dropout=dropout)
-    return choose(asked, kernel).run(asked)[0]
+    row, watcher = choose(asked, kernel), WATCHER.get()
+    return row.run(asked)[0] if watcher is None else watcher(asked, lambda: row.run(asked)[0])
 
 
 def plan(

@@ -125,6 +125,8 @@ class Observation:
         count = values.shape[-1]
         if count == self.population:
             return values.mean(-1), torch.zeros_like(values[..., 0] if count else values.sum(-1))
+        if count < 2:
+            return values.mean(-1), torch.full_like(values.sum(-1), torch.nan)
         spread = values.var(-1, unbiased=True) * (1 - count / self.population) / count
         return values.mean(-1), spread.sqrt()
 

@@ -12,7 +12,6 @@ from regard.kernels import guard
 from regard.spec.mask import Block
 from regard.spec.positional import Causal
 from regard.spec.request import Request
-from regard.spec.score import Dot, ScaledDot
 
 
 def run(request: Request) -> tuple[Tensor, None]:
@@ -39,17 +38,17 @@ def with_lse(request: Request) -> tuple[Tensor, Tensor | None]:
     if _FLASH is None or not (plain and _flash_runs(request) and guard.finite(query, key, value)):
         return run(request)[0], None
     query, key, value, scale = _as_taken(request, (query, key, value))
-    if request.groups > 1:
-        key, value = (t.repeat_interleave(request.groups, 1) for t in (key, value))
     output, lse = _FLASH(query, key, value, 0.0, triangular(request), attn_mask=None, scale=scale)
-    return output[..., : request.value.shape[3]], lse.to(torch.promote_types(lse.dtype, torch.float32))
+    return output[..., : request.value.shape[3]], lse
 
 
 def _flash_runs(request: Request) -> bool:
-    """Whether torch would run its own operation here (a caller may have switched it off, or autocast on), and its lse
-    is that of the scores asked about: other scores' queries are rounded to half types before torch sees them."""
-    dtype = request.query.dtype
-    whole = isinstance(request.score, (Dot, ScaledDot)) or dtype == torch.promote_types(dtype, torch.float32)
+    """Whether torch would run its own operation here (a caller may have switched it off, or autocast on), as it stands.
+
+    Not for half types: torch's exponentials are rougher there, which shows in the lse's fifth digit, and queries that a
+    score prepares are rounded first. Grouped heads: only where the operation is known to take them as they are.
+    """
+    whole = request.query.dtype in (torch.float32, torch.float64) and (request.groups == 1 or _TAKES_GROUPS)
     switched_on = torch.backends.cuda.flash_sdp_enabled()  # type: ignore[no-untyped-call]
     free = switched_on and not torch.is_autocast_enabled("cpu")
     return whole and free and request.query.device.type == "cpu"
@@ -67,6 +66,7 @@ def _flash() -> Callable[..., tuple[Tensor, Tensor]] | None:
 
 _TAKES = ["query", "key", "value", "dropout_p", "is_causal", "attn_mask", "scale"]
 _FLASH = _flash()
+_TAKES_GROUPS = tuple(int(part) for part in torch.__version__.split(".")[:2]) >= (2, 13)
 
 
 def _output(request: Request, inputs: tuple[Tensor, Tensor, Tensor], added: Tensor | None) -> Tensor:

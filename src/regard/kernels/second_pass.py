@@ -12,6 +12,8 @@ from regard.kernels.log_weights import CELLS, LogWeights
 from regard.kernels.tallies import Piece, Tally
 from regard.spec.request import Request
 
+LEAST = 256  # rows in a tile, over a lane's heads: with fewer the matrix product slows down
+
 
 def made(request: Request) -> online.Made:
     """The request's queries and keys as tiles of scores want them, whatever its score."""
@@ -36,8 +38,9 @@ def run(
         lanes = log_weights.lanes(request.place, ready.key.shape[1], heads)
         shared = max((len(lane.heads) for lane in lanes), default=1)
         # one buffer for all tiles: memory fresh from the system costs more to touch than exp2 does to compute
-        scratch = ready.query.new_empty(max(CELLS, shared * width))
-        for chunk in log_weights.chunks(queries, max(1, CELLS // (shared * width))):
+        cells = max(CELLS, LEAST * width)
+        scratch = ready.query.new_empty(max(cells, shared * width))
+        for chunk in log_weights.chunks(queries, max(1, cells // (shared * width))):
             rows = [weights.rows(lane, chunk) for lane in lanes]
             for cols, answer in weights.spans(chunk, keys, width):
                 for lane, own in zip(lanes, rows, strict=True):

@@ -137,13 +137,16 @@ class Top:
         keys = torch.where(weights > 0, keys + piece.cols.start, -1)
         spot = (piece.lane.batch, list(piece.lane.slots), piece.chunk.part)
         shape = (*piece.apart[:2], -1)
+        if weights.shape[1] == self.weights.shape[-1] and not bool(self.weights[spot].any()):  # the first to come
+            self.weights[spot], self.keys[spot] = weights.view(shape), keys.view(shape)
+            return
         both = torch.cat((self.weights[spot], weights.view(shape)), -1)
         named = torch.cat((self.keys[spot], keys.view(shape)), -1)
         best, at = both.topk(self.weights.shape[-1], -1)
         self.weights[spot], self.keys[spot] = best, named.gather(-1, at)
 
     def _best(self, weights: Tensor) -> tuple[Tensor, Tensor]:
-        """(rows, up to count) heaviest weights of a tile (rows, cols), and their columns; in no order.
+        """(rows, up to count) heaviest weights of a tile (rows, cols), heaviest first, and their columns.
 
         Columns compete in groups: the `count` heaviest lie in the `count` groups whose maxima are largest.
         """
@@ -160,7 +163,7 @@ class Top:
                 at = (groups + torch.arange(shaped.shape[1], device=groups.device)[:, None] * self.WIDE).flatten(1)
             else:
                 at = at.view(shaped.shape).gather(2, groups).flatten(1)
-        found, where = weights.topk(count, -1, sorted=False)
+        found, where = weights.topk(count, -1)
         return found, where if at is None else at.gather(1, where)
 
 
@@ -168,7 +171,7 @@ class Flow:
     """Σ of w from each bin of queries to each bin of keys, (batch, heads, row bins, col bins).
 
     `row_edges` and `col_edges` are ascending indices, one more than there are bins. With `squares`, also the sum over
-    queries of their squared weight on each bin of keys.
+    queries of their squared weight on each bin of keys; pieces of one chunk must then follow each other.
     """
 
     width = 1024
@@ -181,24 +184,51 @@ class Flow:
         self.rows, self.cols = len(row_edges) - 1, len(self.col_edges) - 1
         self.total = like.new_zeros(batch, heads, self.rows, self.cols)
         self.squares = torch.zeros_like(self.total) if squares else None
+        self.part: slice | None = None  # the chunk whose shares so far, (batch, heads, count, cols), are in `shares`
+        self.shares = self.total
+        self.laid: _Laid | None = None
 
     def add(self, piece: Piece) -> None:
-        keys = torch.arange(piece.cols.start, piece.cols.stop, device=self.col_edges.device)
-        col_bins = torch.bucketize(keys, self.col_edges, right=True) - 1
-        inside = (col_bins >= 0) & (col_bins < self.cols)
-        if not bool(inside.any()):
-            return
-        first, last = int(col_bins[inside][0]), int(col_bins[inside][-1])
-        to_bins = _indicator(col_bins - first, last - first + 1, piece.weights)
-        to_rows = _indicator(self.row_bins[piece.chunk.part], self.rows, piece.weights).mT
-        occupied = to_rows.any(-1)
-        to_rows = to_rows[occupied]
+        if self.laid is None or (self.laid.part, self.laid.span) != (piece.chunk.part, piece.cols):
+            self.laid = _Laid.over(piece, self.row_bins, self.col_edges)  # the same for every lane
+        laid = self.laid
         for slot, weights in zip(piece.lane.slots, piece.weights.view(piece.apart), strict=True):
             # rows first: a tile's queries lie in fewer bins than its keys
-            self.total[piece.lane.batch, slot, occupied, first : last + 1] += (to_rows @ weights) @ to_bins
+            spot = (piece.lane.batch, slot, laid.rows, laid.cols)
+            self.total[spot] += (laid.to_rows @ weights) @ laid.to_cols
             if self.squares is not None:
-                shares = weights @ to_bins  # (count, bins of keys)
-                self.squares[piece.lane.batch, slot, occupied, first : last + 1] += to_rows @ shares.square()
+                added = weights @ laid.to_cols  # (count, bins of keys)
+                before = self._shares(piece)[piece.lane.batch, slot, :, laid.cols]
+                # a bin of keys may lie in several tiles: (before + added)² - before²
+                self.squares[spot] += laid.to_rows @ (added * (added + 2 * before))
+                before += added
+
+    def _shares(self, piece: Piece) -> Tensor:
+        if self.part != piece.chunk.part:
+            self.part = piece.chunk.part
+            self.shares = self.total.new_zeros(*self.total.shape[:2], piece.chunk.count, self.cols)
+        return self.shares
+
+
+@dataclass(frozen=True)
+class _Laid:
+    """The bins that a tile's queries and keys lie in: which (slices of all bins), and 1 where one lies in one."""
+
+    part: slice
+    span: range
+    rows: slice
+    cols: slice
+    to_rows: Tensor  # (bins of queries, count)
+    to_cols: Tensor  # (keys, bins of keys)
+
+    @classmethod
+    def over(cls, piece: Piece, row_bins: Tensor, col_edges: Tensor) -> _Laid:
+        keys = torch.arange(piece.cols.start, piece.cols.stop)
+        col_bins = torch.bucketize(keys, col_edges, right=True) - 1
+        own = row_bins[piece.chunk.part]
+        rows, to_rows = _indicator(own, int(own[-1]) + 1, piece.weights)
+        cols, to_cols = _indicator(col_bins, len(col_edges) - 1, piece.weights)
+        return cls(piece.chunk.part, piece.cols, rows, cols, to_rows.mT, to_cols)
 
 
 def _linear(weights: Tensor, inner: Tensor, outer: Tensor) -> Tensor:
@@ -206,9 +236,10 @@ def _linear(weights: Tensor, inner: Tensor, outer: Tensor) -> Tensor:
     return weights @ inner.to(weights.dtype) + weights.sum(-1) * outer.to(weights.dtype)
 
 
-def _indicator(bins: Tensor, count: int, like: Tensor) -> Tensor:
-    """(len(bins), count) 1 where an entry lies in a bin, of `like`'s dtype; all 0 for an entry in none."""
-    return (bins[:, None] == torch.arange(count, device=bins.device)).to(like.dtype)
+def _indicator(bins: Tensor, count: int, like: Tensor) -> tuple[slice, Tensor]:
+    """Those of bins 0..count that `bins` (ascending) lie in, and (len(bins), as many) 1 where an entry lies in one."""
+    first, stop = max(0, int(bins[0])), min(count, int(bins[-1]) + 1)
+    return slice(first, max(first, stop)), (bins[:, None] == torch.arange(first, max(first, stop))).to(like)
 
 
 def _into(total: Tensor, piece: Piece, sums: Tensor) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from rich.text import Text
 
 from regard.lens.reading import Reading
@@ -14,9 +16,13 @@ _LEAST = 0.05  # a share of the heaviest below which a word keeps the terminal's
 
 def painted(reading: Reading) -> Text:
     """The whole text; each word's background goes from pale to orange with its share of the heaviest word."""
+    return coloured((piece, 0.0 if word is None else reading.share(word)) for piece, word in reading.segments())
+
+
+def coloured(pieces: Iterable[tuple[str, float]]) -> Text:
+    """Pieces of text, each with its share of the heaviest one's weight (0 to 1) as its background."""
     text = Text()
-    for piece, word in reading.segments():
-        share = 0.0 if word is None else reading.share(word)
+    for piece, share in pieces:
         if share < _LEAST:
             text.append(piece)
         else:

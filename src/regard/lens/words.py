@@ -96,7 +96,12 @@ def _one_word(text: str, before: Word, token: Token) -> bool:
         return True
     if token.start > before.end or token.end == token.start or before.end == before.start:
         return False
-    return _joins(text[before.end - 1]) and _joins(text[token.start])
+    return inside_one_word(text[before.end - 1], text[token.start])
+
+
+def inside_one_word(left: str, right: str) -> bool:
+    """True where two characters side by side belong to one word: letters, digits, marks, apostrophes."""
+    return _joins(left) and _joins(right)
 
 
 def _joins(character: str) -> bool:

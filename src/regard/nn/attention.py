@@ -28,9 +28,10 @@ class MultiHeadAttention(nn.Module):
     `dim` is the size of the tokens that ask, and of the output; `head_dim` (by default dim / heads) that of a head's
     queries and keys, `value_dim` (by default head_dim) of its values. `kv_heads` below `heads` shares each key head
     among heads / kv_heads query heads (Ainslie et al. 2023, arXiv 2305.13245). Cross-attention to tokens of another
-    size takes `context_dim`, and `value_context_dim` where values come from yet another sequence. `linear_bias` gives
-    each of the four projections an offset. Tensors inside `score` and `bias` are trained with the layer, save those of
-    `ALiBi` and `TensorBias`; `rotary` turns queries and keys in self-attention.
+    size takes `context_dim`: that size, or a pair, the sizes of the tokens that keys and that values are made of, where
+    values come from yet another sequence. `linear_bias` gives each of the four projections an offset. Tensors inside
+    `score` and `bias` are trained with the layer, save those of `ALiBi` and `TensorBias`; `rotary` turns queries and
+    keys in self-attention.
 
     Raises `SpecError` for sizes that do not divide or are below 1, `ShapeError` for a score or bias of another size.
     """
@@ -43,8 +44,7 @@ class MultiHeadAttention(nn.Module):
         kv_heads: int | None = None,
         head_dim: int | None = None,
         value_dim: int | None = None,
-        context_dim: int | None = None,
-        value_context_dim: int | None = None,
+        context_dim: int | tuple[int, int] | None = None,
         linear_bias: bool = True,
         score: Score = _SCALED_DOT,
         bias: Bias | Tensor | tuple[Bias | Tensor, ...] | None = None,
@@ -57,22 +57,15 @@ class MultiHeadAttention(nn.Module):
         check_dropout("MultiHeadAttention", dropout)
         head_dim = _head_dim(dim, heads, kv_heads) if head_dim is None else head_dim
         value_dim = head_dim if value_dim is None else value_dim
-        context_dim = dim if context_dim is None else context_dim
-        value_context_dim = context_dim if value_context_dim is None else value_context_dim
-        check_sizes(
-            "MultiHeadAttention",
-            head_dim=head_dim,
-            value_dim=value_dim,
-            context_dim=context_dim,
-            value_context_dim=value_context_dim,
-        )
+        key_source, value_source = _sources(dim, context_dim)
+        check_sizes("MultiHeadAttention", head_dim=head_dim, value_dim=value_dim)
         key_dim = _key_dim(score, head_dim)
         biases = as_biases(bias)
         _check_spec(heads, kv_heads, head_dim, key_dim, score, biases, rotary)
         self.dim, self.heads, self.kv_heads, self.dropout, self.rotary = dim, heads, kv_heads, float(dropout), rotary
         self.query = nn.Linear(dim, heads * head_dim, bias=linear_bias)
-        self.key = nn.Linear(context_dim, kv_heads * key_dim, bias=linear_bias)
-        self.value = nn.Linear(value_context_dim, kv_heads * value_dim, bias=linear_bias)
+        self.key = nn.Linear(key_source, kv_heads * key_dim, bias=linear_bias)
+        self.value = nn.Linear(value_source, kv_heads * value_dim, bias=linear_bias)
         self.output = nn.Linear(heads * value_dim, dim, bias=linear_bias)
         self.score = HeldSpec(score)
         self.biases = nn.ModuleList(HeldSpec(part) for part in biases)
@@ -80,7 +73,7 @@ class MultiHeadAttention(nn.Module):
 
     def reset_parameters(self) -> None:
         """Xavier-uniform projections with offsets 0 (Glorot and Bengio 2010); the spec's tensors stay as given."""
-        for projection in (self.query, self.key, self.value, self.output):
+        for projection in self._projections:
             nn.init.xavier_uniform_(projection.weight)
             if projection.bias is not None:
                 nn.init.zeros_(projection.bias)
@@ -99,8 +92,8 @@ class MultiHeadAttention(nn.Module):
 
         Without `context`, x attends to itself; with a `cache`, to every token the cache has seen, x the latest of them
         (pass `mask=Causal()` to keep a chunk of several tokens from looking ahead). With `context` (batch, key_len,
-        context_dim), x attends to that; values come from `value_context` (batch, key_len, value_context_dim) if given;
-        a `cache` is filled from the context once and read from then on, so that it belongs to one context.
+        context_dim), x attends to that; values come from `value_context`, of the same key_len, if given; a `cache` is
+        filled from the context once and read from then on, so that it belongs to one context.
         `query_start` is the position of the first query among the context's keys, as in `attend`. A mask is over
         (batch, heads, query_len, key_len), True where a query may attend; a query that may attend to nothing gives the
         output projection's offset. Dropout acts in training alone.
@@ -136,7 +129,18 @@ class MultiHeadAttention(nn.Module):
 
         Raises `SpecError` for `add_bias_kv` and `add_zero_attn`.
         """
-        return torch_weights.from_torch(cls, module)
+        torch_weights.refuse_made_up_keys(module)
+        with torch.device("meta"):  # no memory, no random numbers drawn: the weights come from `module`
+            made = cls(
+                module.embed_dim,
+                module.num_heads,
+                context_dim=(module.kdim, module.vdim),
+                linear_bias=module.in_proj_bias is not None,
+                dropout=module.dropout,
+            )
+        made = made.to_empty(device=module.out_proj.weight.device).to(module.out_proj.weight.dtype)
+        torch_weights.fill(made._projections, module)
+        return made.train(module.training)
 
     def to_torch(self, *, batch_first: bool = True) -> nn.MultiheadAttention:
         """The same layer as `torch.nn.MultiheadAttention`, weights copied: equal outputs; for masks see `from_torch`.
@@ -144,7 +148,15 @@ class MultiHeadAttention(nn.Module):
         Raises `SpecError` for what torch's layer cannot do: grouped heads, rotary, a bias, another score than
         `ScaledDot()`, head sizes other than dim / heads.
         """
-        return torch_weights.to_torch(self, batch_first=batch_first)
+        _check_torch(self)
+        made = torch_weights.module_of(
+            self._projections, heads=self.heads, dropout=self.dropout, batch_first=batch_first
+        )
+        return made.train(self.training)
+
+    @property
+    def _projections(self) -> torch_weights.Projections:
+        return self.query, self.key, self.value, self.output
 
     def _own(
         self, x: Tensor, queries: Tensor, cache: KeyValueCache | None
@@ -182,8 +194,8 @@ class MultiHeadAttention(nn.Module):
             raise SpecError("value_context= and query_start= go with context=; self-attention needs neither")
         if (self.key.in_features, self.value.in_features) != (self.dim, self.dim):
             raise SpecError(
-                f"this layer was built for cross-attention (dim={self.dim}, context_dim={self.key.in_features}, "
-                f"value_context_dim={self.value.in_features}): pass context="
+                f"this layer was built for cross-attention (dim={self.dim}, context_dim="
+                f"{(self.key.in_features, self.value.in_features)}): pass context="
             )
 
     def extra_repr(self) -> str:
@@ -202,6 +214,17 @@ def _head_dim(dim: int, heads: int, kv_heads: int) -> int:
             f"MultiHeadAttention(dim={dim}, heads={heads}): dim must be a multiple of heads; or give head_dim="
         )
     return dim // heads
+
+
+def _sources(dim: int, context_dim: int | tuple[int, int] | None) -> tuple[int, int]:
+    """The sizes of the tokens that keys and that values are made of."""
+    pair = context_dim if isinstance(context_dim, tuple) else (context_dim, context_dim)
+    if len(pair) != 2:
+        raise SpecError(f"MultiHeadAttention(context_dim={context_dim!r}): expected a size, or a pair (keys, values)")
+    key_source, value_source = (dim if size is None else size for size in pair)
+    check_sizes("MultiHeadAttention", context_dim=key_source)
+    check_sizes("MultiHeadAttention", context_dim=value_source)
+    return key_source, value_source
 
 
 def _key_dim(score: Score, head_dim: int) -> int:
@@ -237,3 +260,21 @@ def _check_spec(
     if rotary is not None:
         for x in (query, key):
             rotary.turn(x, torch.zeros(1, device="meta"))
+
+
+def _check_torch(layer: MultiHeadAttention) -> None:
+    """Raise `SpecError` naming the first thing that torch's module has no word for."""
+    head_dim = layer.dim / layer.heads
+    odd = {
+        f"kv_heads={layer.kv_heads} below heads={layer.heads}": layer.kv_heads != layer.heads,
+        f"rotary={layer.rotary!r}": layer.rotary is not None,
+        f"score={layer.score.value()!r}": layer.score.value() != ScaledDot(),
+        "a bias": len(layer.biases) > 0,
+        f"heads of other sizes than dim / heads = {head_dim:g}": layer.query.out_features != layer.dim
+        or layer.value.out_features != layer.dim,
+    }
+    for what, present in odd.items():
+        if present:
+            raise SpecError(
+                f"this layer has {what}, which torch.nn.MultiheadAttention cannot do: keep it, or train one without"
+            )

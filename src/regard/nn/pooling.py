@@ -5,7 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from regard.engine.attend import WATCHER
 from regard.nn.checks import check_sequence, check_sizes, real_tokens
+from regard.spec.membership import Padding
+from regard.spec.request import Request, request
+from regard.spec.score import Additive
 
 
 class AdditivePooling(nn.Module):
@@ -32,10 +36,21 @@ class AdditivePooling(nn.Module):
         check_sequence("AdditivePooling", x, self.key.in_features)
         padding = ~real_tokens("AdditivePooling", lengths, x)
         x = x.masked_fill(padding[..., None], 0.0)  # 0 times NaN is NaN
-        scores = torch.tanh(self.key(x)) @ self.vector
+        keys = self.key(x)
+        scores = torch.tanh(keys) @ self.vector
         scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
         # the lowest finite number, not -inf: an empty row then has no NaN to spread in the backward pass
         scores = scores.masked_fill(padding, torch.finfo(scores.dtype).min)
         weights = scores.softmax(-1).masked_fill(padding, 0.0)
         pooled = torch.bmm(weights.to(x.dtype)[:, None], x)[:, 0]
+        watcher = WATCHER.get()
+        if watcher is not None:  # told of this as of a call of `attend`
+            watcher(self._asked(keys, x, lengths), lambda: pooled[:, None, None])
         return pooled, weights
+
+    def _asked(self, keys: Tensor, x: Tensor, lengths: Tensor) -> Request:
+        """The same as attention of one query of zeros, at place 0: what is added to the keys is in `keys` already."""
+        query = keys.new_zeros(keys.shape[0], 1, 1, keys.shape[-1])
+        return request(
+            *(query, keys[:, None], x[:, None]), score=Additive(self.vector), mask=Padding(lengths), query_start=0
+        )

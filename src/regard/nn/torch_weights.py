@@ -1,66 +1,56 @@
-"""Weights of `torch.nn.MultiheadAttention` into `regard.nn.MultiHeadAttention` and back."""
+"""The weights of `torch.nn.MultiheadAttention`, as four plain projections and back.
+
+Nothing here knows regard's own layer: `MultiHeadAttention.from_torch` and `to_torch` hand their projections in.
+"""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from regard.spec.errors import SpecError
-from regard.spec.score import ScaledDot
 
-if TYPE_CHECKING:
-    from regard.nn.attention import MultiHeadAttention
+Projections = tuple[nn.Linear, nn.Linear, nn.Linear, nn.Linear]  # of queries, keys, values, and of the joined heads
 
 
-def from_torch(layer: type[MultiHeadAttention], module: nn.MultiheadAttention) -> MultiHeadAttention:
-    """A `layer` that computes what `module` computes; see `MultiHeadAttention.from_torch`."""
+def refuse_made_up_keys(module: nn.MultiheadAttention) -> None:
+    """Raises `SpecError` for what no projection stands for: `add_bias_kv` and `add_zero_attn`."""
     if module.bias_k is not None or module.add_zero_attn:
         raise SpecError(
             "this torch.nn.MultiheadAttention has add_bias_kv or add_zero_attn, which append a made-up key to every "
             "sequence: from_torch does not carry these over; build the layer with bias=SinkLogits(...) and train it"
         )
-    with torch.device("meta"):  # no memory, no random numbers drawn: the weights come from `module`
-        made = layer(
-            module.embed_dim,
-            module.num_heads,
-            context_dim=module.kdim,
-            value_context_dim=module.vdim,
-            linear_bias=module.in_proj_bias is not None,
-            dropout=module.dropout,
-        )
-    made = made.to_empty(device=module.out_proj.weight.device).to(module.out_proj.weight.dtype)
-    for ours, theirs in zip(_ours(made), _theirs(module), strict=True):
+
+
+def fill(projections: Projections, module: nn.MultiheadAttention) -> None:
+    """Copies the module's weights and offsets into projections of its sizes; what it keeps fixed stays fixed."""
+    for ours, theirs in zip(_ours(projections), _theirs(module), strict=True):
         _copy(theirs, ours)
         if ours is not None and theirs is not None:
             ours.requires_grad_(theirs.requires_grad)
-    return made.train(module.training)
 
 
-def to_torch(layer: MultiHeadAttention, *, batch_first: bool) -> nn.MultiheadAttention:
-    """A torch module that computes what `layer` computes; see `MultiHeadAttention.to_torch`."""
-    _check(layer)
-    weight = layer.output.weight
-    with torch.device("meta"):
+def module_of(projections: Projections, *, heads: int, dropout: float, batch_first: bool) -> nn.MultiheadAttention:
+    """A torch module of the projections' sizes, with a copy of their weights, on their device and in their dtype."""
+    query, key, value, output = projections
+    with torch.device("meta"):  # no memory, no random numbers drawn: the weights are copied
         made = nn.MultiheadAttention(
-            layer.dim,
-            layer.heads,
-            dropout=layer.dropout,
-            bias=layer.query.bias is not None,
-            kdim=layer.key.in_features,
-            vdim=layer.value.in_features,
+            query.in_features,
+            heads,
+            dropout=dropout,
+            bias=query.bias is not None,
+            kdim=key.in_features,
+            vdim=value.in_features,
             batch_first=batch_first,
         )
-    made = made.to_empty(device=weight.device).to(weight.dtype)
-    for ours, theirs in zip(_ours(layer), _theirs(made), strict=True):
+    made = made.to_empty(device=output.weight.device).to(output.weight.dtype)
+    for ours, theirs in zip(_ours(projections), _theirs(made), strict=True):
         _copy(ours, theirs)
-    return made.train(layer.training)
+    return made
 
 
-def _ours(layer: MultiHeadAttention) -> list[Tensor | None]:
-    """Weights and offsets of the query, key, value and output projections."""
-    projections = (layer.query, layer.key, layer.value, layer.output)
+def _ours(projections: Projections) -> list[Tensor | None]:
+    """Weights and offsets, projection by projection."""
     return [part for projection in projections for part in (projection.weight, projection.bias)]
 
 
@@ -79,21 +69,3 @@ def _copy(source: Tensor | None, target: Tensor | None) -> None:
     if source is not None and target is not None:
         with torch.no_grad():
             target.copy_(source)
-
-
-def _check(layer: MultiHeadAttention) -> None:
-    """Raise `SpecError` naming the first thing that torch's module has no word for."""
-    head_dim = layer.dim / layer.heads
-    odd = {
-        f"kv_heads={layer.kv_heads} below heads={layer.heads}": layer.kv_heads != layer.heads,
-        f"rotary={layer.rotary!r}": layer.rotary is not None,
-        f"score={layer.score.value()!r}": layer.score.value() != ScaledDot(),
-        "a bias": len(layer.biases) > 0,
-        f"heads of other sizes than dim / heads = {head_dim:g}": layer.query.out_features != layer.dim
-        or layer.value.out_features != layer.dim,
-    }
-    for what, present in odd.items():
-        if present:
-            raise SpecError(
-                f"this layer has {what}, which torch.nn.MultiheadAttention cannot do: keep it, or train one without"
-            )

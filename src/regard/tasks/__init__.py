@@ -9,8 +9,9 @@ from regard.tasks.check import Lengths, Report, check, check_file
 from regard.tasks.classify import CLASSIFY, SENTIMENT, TASKS
 from regard.tasks.event import Event, Listener, Note, Progress, Validated, unheard
 from regard.tasks.metrics import Metric
+from regard.tasks.packages import Package, cache_folder
 from regard.tasks.settings import Settings, changed, differences, settings_from
-from regard.tasks.sources import SOURCES, Source, cache_folder, cached, command, licence_text, obtain, source
+from regard.tasks.sources import SOURCES, Source, cached, command, licence_text, obtain, source
 from regard.tasks.split import Split, split_rows
 from regard.tasks.table import Refused, Row, Table, usable
 from regard.tasks.table_reading import read_table
@@ -26,6 +27,7 @@ __all__ = [
     "Listener",
     "Metric",
     "Note",
+    "Package",
     "Progress",
     "Refused",
     "Report",

@@ -1,4 +1,4 @@
-"""What training needs beyond torch, asked for before anything is read or trained."""
+"""What a job needs beyond torch, asked for before anything is read or trained."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from importlib.util import find_spec
 from regard.spec.errors import MissingExtraError
 
 
-def require(*modules: str) -> None:
-    """Checks that modules are installed, without loading them.
+def require(*modules: str, what: str = "training", extra: str = "train") -> None:
+    """Checks that modules are installed, without loading them. `extra`: the extra of regard that brings them.
 
     Raises:
         MissingExtraError: some are not; the message names the command that installs them.
@@ -17,5 +17,5 @@ def require(*modules: str) -> None:
     if missing:
         are = "is" if len(missing) == 1 else "are"
         raise MissingExtraError(
-            f"training needs {', '.join(missing)}, which {are} not installed; type: pip install 'regard[train]'"
+            f"{what} needs {', '.join(missing)}, which {are} not installed; type: pip install 'regard[{extra}]'"
         )

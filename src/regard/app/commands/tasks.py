@@ -21,7 +21,7 @@ def register(app: typer.Typer) -> None:
 def tasks() -> None:
     """The tasks that can be trained.
 
-    Each with its data, models, metrics with their protocol, and an example.
+    Each with its data, models, metrics with their protocol, baselines, how long it takes, and an example.
 
     \b
     Example:
@@ -54,6 +54,8 @@ def rows(task: Task) -> list[tuple[str, str]]:
         ("data", default),
         ("test part", _part(data.test_rows)),
         ("metrics", ", ".join(metric.full_name for metric in metrics)),
+        ("baselines", task.beside),
+        ("takes", task.takes),
         ("example", task.example),
     ]
 

@@ -47,10 +47,10 @@ def train(
     focus: Annotated[
         float | None, typer.Option(help="Train attention towards this breadth: effective tokens a text.")
     ] = None,
-    tokens: Annotated[str | None, typer.Option(help="auto, words, subwords or characters.")] = None,
     precision: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "float32",
     assign: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any other setting, as train.rate=0.001.")
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Any other setting, as tokens.kind=characters."),
     ] = None,
 ) -> None:
     """Train a model, and score it beside baselines.
@@ -78,7 +78,7 @@ def train(
         task_named(task, TASKS),
         core=core,
         data={"path": data, "test_path": test, "text": text, "label": label},
-        changes={"train.epochs": epochs, "train.seed": seed, "tokens.kind": tokens, "train.focus": focus},
+        changes={"train.epochs": epochs, "train.seed": seed, "train.focus": focus},
         assignments=assign or (),
     )
     folder = default_folder(settings) if out is None else out

@@ -1,0 +1,51 @@
+"""A trace as files: the report, the figures as JSON, the whole of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from regard.app.screen import Screen
+from regard.lens.trace import Trace
+from regard.spec.errors import DataError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+def check_places(places: Mapping[str, Path | None]) -> None:
+    """Refuses, before a model runs for minutes, what could not be written afterwards.
+
+    Raises:
+        DataError: an option names a folder, or a file in a folder that is not there.
+    """
+    for option, path in places.items():
+        if path is None:
+            continue
+        if path.is_dir():
+            raise DataError(f"{option} {path} is a folder; name a file in it")
+        if not path.parent.is_dir():
+            raise DataError(f"{option} {path}: there is no folder {path.parent}; make it, or name another")
+
+
+def save(screen: Screen, trace: Trace, places: Mapping[str, Path | None], *, picture: Image | None = None) -> None:
+    """Writes what `--out`, `--json` and `--trace` name, and says so.
+
+    Raises:
+        RunError, DataError: a file cannot be written.
+    """
+    from regard.lens.report import as_json, report
+    from regard.train.disk import write_atomically
+
+    page, figures, whole = (places[option] for option in ("--out", "--json", "--trace"))
+    if page is not None:
+        report(trace, page, image=picture)
+    if figures is not None:
+        write_atomically(figures, (json.dumps(as_json(trace), ensure_ascii=False, indent=1) + "\n").encode())
+    if whole is not None:
+        trace.save(whole)
+    for path in (page, figures, whole):
+        if path is not None:
+            screen.line(f"written to {path} ({path.stat().st_size / 1e6:.1f} MB)")

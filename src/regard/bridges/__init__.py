@@ -1,0 +1,1 @@
+"""Ways into other libraries, each loaded only when that library is in use."""

@@ -1,0 +1,92 @@
+"""Where a model's attention can be reached: a table of ways in, and `reach`, which opens them all for one model.
+
+A way in is a torch function, one of torch's own layers, or an optional library, whose bridge is loaded by its name
+when the library itself has been imported already. Nothing stays open after the block, also not after an exception.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from regard.engine.attend import WATCHER
+from regard.engine.seam_forward import VISITOR, wrapped
+from regard.engine.seam_multihead import read_function, run_layer, run_multihead
+from regard.engine.seam_reach import Handler, Reached, Reaching, Reader
+from regard.engine.seam_sdpa import read_sdpa
+from regard.spec.errors import SpecError
+from regard.spec.value import described
+
+__all__ = ["Reached", "Reaching", "reach"]
+
+FUNCTIONS: dict[Callable[..., Any], Reader] = {
+    F.scaled_dot_product_attention: lambda reaching, args, kwargs: read_sdpa(reaching.masks, args, kwargs),
+    F.multi_head_attention_forward: read_function,
+}
+MODULES: dict[Callable[..., Any], Any] = {
+    nn.MultiheadAttention.forward: run_multihead,
+    nn.TransformerEncoderLayer.forward: run_layer,
+}
+FAST = (nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.TransformerEncoder)
+LIBRARIES = {"transformers": "regard.bridges.transformers"}  # each bridge has `opened()`, a context manager
+
+
+@contextmanager
+def reach(model: nn.Module, handler: Handler) -> Iterator[Reaching]:
+    """Call `handler(reached)` for every attention call that `model` makes in this thread, in order.
+
+    What the handler returns is what the model gets; `reached.compute()` runs the model's own computation, so that a
+    handler which returns that changes nothing, to the last bit. Each call comes once, named by its module's path. Other
+    threads, other models, and calls outside of the model's modules are left alone. The yielded `Reaching` knows what
+    could not be seen: `unseen`, path -> reason.
+
+    Raises `SpecError` for what is no module, a compiled or scripted model, and a `reach` inside a `reach`.
+    """
+    names = _names(model)
+    if VISITOR.get() is not None:
+        raise SpecError(
+            "a model is being watched in this thread already: leave that block first, or watch a module that holds both"
+        )
+    reaching = Reaching(names, handler, FUNCTIONS, MODULES, FAST)
+    with ExitStack() as stack:
+        for bridge in _bridges():
+            stack.enter_context(bridge)
+        stack.enter_context(wrapped([module for _, module in model.named_modules() if _worth(module, model)]))
+        stack.callback(VISITOR.reset, VISITOR.set(reaching))
+        stack.callback(WATCHER.reset, WATCHER.set(reaching.attended))
+        stack.callback(reaching.masks.forget)
+        yield reaching
+
+
+def _names(model: object) -> dict[int, str]:
+    """id of each module -> its path; refuses what runs as something else than its modules' `forward`."""
+    if not isinstance(model, nn.Module):
+        raise SpecError(f"{described(model)} is no torch.nn.Module: pass the model itself, not a pipeline around it")
+    for path, module in model.named_modules():
+        where = f"the module {path!r}" if path else "the model"
+        # asked by name, for torch's compiler is slow to import and need not be there
+        if type(module).__name__ == "OptimizedModule" or module._compiled_call_impl is not None:
+            raise SpecError(
+                f"{where} is compiled (torch.compile), and its attention runs inside compiled code, out of sight: "
+                "watch the model before compiling it (`compiled._orig_mod` is the one that was compiled)"
+            )
+        if isinstance(module, torch.jit.ScriptModule):
+            raise SpecError(f"{where} is a TorchScript module, whose attention is out of sight: watch the eager model")
+    return {id(module): path or type(module).__name__ for path, module in model.named_modules()}
+
+
+def _worth(module: nn.Module, model: nn.Module) -> bool:
+    """Whether to tell of a module's calls: torch's own attend only where they are of a kind in the table."""
+    return module is model or isinstance(module, FAST) or not type(module).__module__.startswith("torch.nn.modules.")
+
+
+def _bridges() -> list[AbstractContextManager[Any]]:
+    found = [importlib.import_module(bridge) for library, bridge in LIBRARIES.items() if library in sys.modules]
+    return [module.opened() for module in found]
