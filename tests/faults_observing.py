@@ -122,7 +122,7 @@ TALLIES: dict[str, Patch] = {
         tallies, "torch", bucketize=lambda v, edges, right: torch.bucketize(v, edges, right=not right)
     ),
     "a bin squared tile by tile": around(tallies.Flow, "_shares", lambda f, self, p: torch.zeros_like(f(self, p))),
-    "squares of a key not squared": within(second_pass, "torch", exp2=lambda x, out: torch.exp2(x, out=out).mul_(0.99)),
+    "weights 1 % off": within(second_pass, "torch", exp2=lambda x, out: torch.exp2(x, out=out).mul_(0.99)),
 }
 
 # --- samples

@@ -11,7 +11,6 @@ from tests.observed import BASE, figures, hold
 
 from regard.kernels import log_weights, row_sums, second_pass
 from regard.spec import Dot, Padding, Request, SinkLogits, request
-from regard.spec.request import DTYPES
 
 ALL = tuple(range(cases.HEADS))
 
@@ -29,7 +28,7 @@ def test_sums_of_1_2_5_and_a_sink_of_8() -> None:
     assert lse_of(sunk, heads=(0,)).item() == pytest.approx(math.log(16), rel=1e-6)
 
 
-@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16], ids=str)
 @pytest.mark.parametrize("bias", ["no bias", "float mask", "all at once"])
 @pytest.mark.parametrize("score", ["scaled by -.3", "softcap", "general", "additive a head"])
 def test_over_many_small_tiles(score: str, bias: str, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:

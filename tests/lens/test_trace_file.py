@@ -9,7 +9,7 @@ from tests.lens.traces import layer, random, trace
 
 from regard.lens.trace import Layer, Trace, Units
 from regard.lens.trace_file import load
-from regard.spec.errors import DataError, MissingExtraError
+from regard.spec.errors import DataError, MissingExtraError, RunError
 
 
 @pytest.fixture
@@ -183,7 +183,7 @@ def test_a_header_of_another_shape_is_one_line(path, change, message):
 
 
 def test_a_folder_that_is_not_there(whole, tmp_path):
-    with pytest.raises(DataError, match="cannot be written"):
+    with pytest.raises(RunError, match="cannot be written"):
         whole.save(tmp_path / "none" / "t")
 
 

@@ -36,8 +36,8 @@ def save(screen: Screen, trace: Trace, places: Mapping[str, Path | None], *, pic
     Raises:
         RunError, DataError: a file cannot be written.
     """
+    from regard.disk import write_atomically
     from regard.lens.report import as_json, report
-    from regard.train.disk import write_atomically
 
     page, figures, whole = (places[option] for option in ("--out", "--json", "--trace"))
     if page is not None:

@@ -8,7 +8,6 @@ back equal to the last bit was worth more.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from regard.disk import write_atomically
 from regard.lens.trace import Layer, Trace
 from regard.lens.units import Units
 from regard.spec.errors import DataError, MissingExtraError, SpecError
@@ -46,7 +46,7 @@ def save(trace: Trace, path: str | Path) -> None:
     """Writes a trace whole, or not at all.
 
     Raises:
-        DataError: the file cannot be written; the message says why.
+        RunError: the file cannot be written; the message says why.
         MissingExtraError: safetensors is not installed.
     """
     library = _safetensors()
@@ -56,14 +56,7 @@ def save(trace: Trace, path: str | Path) -> None:
         for name, dtype in _TYPES.items()
         if (tensor := getattr(layer, name)) is not None
     }
-    path = Path(path)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_bytes(library.torch.save(tensors, metadata={"regard": json.dumps(_header(trace))}))
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise DataError(f"{path} cannot be written ({error.strerror or error}); choose another place") from None
+    write_atomically(Path(path), library.torch.save(tensors, metadata={"regard": json.dumps(_header(trace))}))
 
 
 def load(path: str | Path) -> Trace:

@@ -20,8 +20,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from regard.disk import make_folder, write_atomically
 from regard.spec.errors import CheckpointError
-from regard.train.disk import make_folder, write_atomically
 
 _KEPT = 2
 

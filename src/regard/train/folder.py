@@ -20,10 +20,10 @@ from typing import Any, Literal
 
 from torch import Tensor
 
+from regard.disk import make_folder, remove_empty, remove_partials, write_atomically
 from regard.spec.errors import CheckpointError, RunError
 from regard.tasks.settings import Settings, changed, differences, settings_from
 from regard.train.checkpoint import Checkpoint, CheckpointFolder, read_tensors, write_tensors
-from regard.train.disk import make_folder, remove_empty, remove_partials, write_atomically
 from regard.train.lock import held
 from regard.train.record import Record
 

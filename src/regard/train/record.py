@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from regard.train.disk import append_line, write_atomically
+from regard.disk import append_line, write_atomically
 
 
 @dataclass(frozen=True)

@@ -36,8 +36,8 @@ def explain(
         raise typer.BadParameter("give either --text or --file")
     from regard.app.explaining import read, show
     from regard.app.given_text import typed, whole_file
+    from regard.disk import write_atomically
     from regard.lens.page import page
-    from regard.train.disk import write_atomically
     from regard.train.run import load_run
 
     given = typed(text) if text is not None else whole_file(Path(str(file)))

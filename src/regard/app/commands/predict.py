@@ -38,9 +38,9 @@ def predict(
     if (text is None) == (data is None):
         raise typer.BadParameter("give either --text, or --data FILE")
     from regard.app.given_text import typed
+    from regard.disk import write_atomically
     from regard.tasks.table import usable
     from regard.tasks.table_reading import read_table
-    from regard.train.disk import write_atomically
     from regard.train.run import load_run
 
     texts = [typed(one) for one in text or ()]

@@ -5,8 +5,8 @@ import os
 
 import pytest
 
+from regard.disk import append_line, make_folder, remove_partials, write_atomically
 from regard.spec.errors import RunError
-from regard.train.disk import append_line, make_folder, remove_partials, write_atomically
 
 
 def refuse(code):
