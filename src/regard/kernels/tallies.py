@@ -66,6 +66,8 @@ class Distance:
     def __init__(self, like: Tensor, batch: int, heads: int, positions: Tensor) -> None:
         self.total = like.new_zeros(batch, heads, len(positions))
         self.positions = positions
+        self.spot: tuple[slice, int, int] | None = None  # where `apart`, (count, cols) distances, was last made for
+        self.apart = self.total
 
     def add(self, piece: Piece) -> None:
         # Keys before all of the queries, and keys after all of them, have distances linear in the key's place: two
@@ -81,9 +83,11 @@ class Distance:
         if low > first:
             sums += _linear(weights[..., : low - first], low - keys[: low - first], positions - low)
         if high > low:
-            between = keys[low - first : high - first]
-            apart = (positions[:, None] - between).abs_().to(weights.dtype)
-            sums += (weights[..., low - first : high - first] * apart).sum(-1)
+            spot = (piece.chunk.part, low, high)
+            if spot != self.spot:  # the same for every lane
+                between = keys[low - first : high - first].to(weights.dtype)
+                self.spot, self.apart = spot, (positions[:, None].to(weights.dtype) - between).abs_()
+            sums += (weights[..., low - first : high - first] * self.apart).sum(-1)
         if last > high:
             sums += _linear(weights[..., high - first :], keys[high - first :] - high, high - positions)
         _into(self.total, piece, sums)
