@@ -196,7 +196,9 @@ def test_a_tile_outside_the_maps_keys_changes_nothing() -> None:
 )
 def test_no_tally_writes_over_what_others_read(tally: Tally) -> None:
     for piece in pieces(drawn(5, 9), 3, 4):
-        weights, logs = piece.weights.clone(), piece.logs.clone()
+        weights = piece.weights.clone()
+        if not isinstance(tally, tallies.Entropy):
+            piece.logs.fill_(torch.nan)  # `Entropy` has been here: what it leaves is nobody's to read
         tally.add(piece)
         assert torch.equal(piece.weights, weights)
-        assert isinstance(tally, tallies.Entropy) or torch.equal(piece.logs, logs)
+    assert not getattr(tally, "total", torch.zeros(1)).isnan().any()

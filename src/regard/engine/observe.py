@@ -78,7 +78,7 @@ def statistics(asked: Request, wanted: Wanted, *, lse: Tensor | None = None) -> 
         received = tallies.Received(*sizes, place.key_len, squares=sampled)
         top = tallies.Top(*sizes, len(queries), wanted.top) if wanted.top else None
         flow, edges = _flow(wanted, sizes, asked, queries, population, squares=sampled)
-        listed = [tally for tally in (received, distance, top, flow, entropy) if tally is not None]
+        listed = [tally for tally in (entropy, received, distance, top, flow) if tally is not None]
         second_pass.run(asked, ready, lse, listed, queries=queries, heads=heads, keys=place.cols)
         seen = Observation(
             heads=heads,

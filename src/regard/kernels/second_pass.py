@@ -12,7 +12,10 @@ from regard.kernels.log_weights import CELLS, LogWeights
 from regard.kernels.tallies import Piece, Tally
 from regard.spec.request import Request
 
-LEAST = 256  # rows in a tile, over a lane's heads: with fewer the matrix product slows down
+THREADS = 4  # a tile grows with the threads that share it, up to so many
+# Rows of a tile for each thread, of two at most: with fewer the matrix product slows down, and torch's topk of 64
+# columns takes a second thread from 513 rows up.
+LEAST = 257
 
 
 def made(request: Request) -> online.Made:
@@ -37,9 +40,9 @@ def run(
         weights = LogWeights.of(request, ready, lse)
         lanes = log_weights.lanes(request.place, ready.key.shape[1], heads)
         shared = max((len(lane.heads) for lane in lanes), default=1)
-        # one buffer for all tiles: memory fresh from the system costs more to touch than exp2 does to compute
-        cells = max(CELLS, LEAST * width)
-        scratch = ready.query.new_empty(max(cells, shared * width))
+        threads = min(torch.get_num_threads(), THREADS)
+        cells = max(CELLS * threads, LEAST * min(threads, 2) * width)
+        scratch = _scratch(ready.query, max(cells, shared * width))
         for chunk in log_weights.chunks(queries, max(1, cells // (shared * width))):
             rows = [weights.rows(lane, chunk) for lane in lanes]
             for cols, answer in weights.spans(chunk, keys, width):
@@ -49,3 +52,19 @@ def run(
                     piece = Piece(lane, chunk, cols, logs, shown)
                     for tally in tallies:
                         tally.add(piece)
+                    del logs, piece  # before the next tile is made, so that it takes the same memory
+
+
+def _scratch(like: Tensor, size: int) -> Tensor:
+    """(size,) one buffer for the weights of all tiles, lying behind a gap of the same size for their logs.
+
+    Memory fresh from the system costs more to touch than exp2 does to compute. A block at the heap's end is given back
+    as soon as it is free, and one that is larger than any before comes straight from the system: so a first block is
+    made and dropped, and the gap has the buffer behind it.
+    """
+    del_at_once = like.new_empty(size)
+    del del_at_once
+    gap = like.new_empty(size)
+    scratch = like.new_empty(size)
+    del gap
+    return scratch

@@ -20,8 +20,8 @@ from regard.spec.place import Place
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One tile: `weights` and `logs` (log2 of them) are (heads * count, cols); a tally may write into `logs` alone,
-    which none but `Entropy` reads, and may keep neither."""
+    """One tile: `weights` and `logs` (log2 of them) are (heads * count, cols); a tally may keep neither, and write into
+    `logs` alone: `Entropy`, which is to come first, is the only one to read them; then they are room to work in."""
 
     lane: Lane
     chunk: Chunk
@@ -85,9 +85,10 @@ class Distance:
         if high > low:
             spot = (piece.chunk.part, low, high)
             if spot != self.spot:  # the same for every lane
-                between = keys[low - first : high - first].to(weights.dtype)
-                self.spot, self.apart = spot, (positions[:, None].to(weights.dtype) - between).abs_()
-            sums += (weights[..., low - first : high - first] * self.apart).sum(-1)
+                places = keys[low - first : high - first].to(weights.dtype)
+                self.spot, self.apart = spot, (positions[:, None].to(weights.dtype) - places).abs_()
+            between, room = (t[..., low - first : high - first] for t in (weights, piece.logs.view(piece.apart)))
+            sums += torch.mul(between, self.apart, out=room).sum(-1)
         if last > high:
             sums += _linear(weights[..., high - first :], keys[high - first :] - high, high - positions)
         _into(self.total, piece, sums)
@@ -120,10 +121,9 @@ class Received:
         heads, slots = piece.weights.view(piece.apart), list(piece.lane.slots)
         cols = slice(piece.cols.start, piece.cols.stop)
         for slot, weights in zip(slots, heads, strict=True):
-            ones = weights.new_ones(weights.shape[0])
-            self.total[piece.lane.batch, slot, cols] += ones @ weights
+            self.total[piece.lane.batch, slot, cols] += _column_sums(weights)
             if self.squares is not None:
-                self.squares[piece.lane.batch, slot, cols] += ones @ weights.square()
+                self.squares[piece.lane.batch, slot, cols] += _column_sums(weights.square())
 
 
 class Top:
@@ -237,7 +237,23 @@ class _Laid:
 
 def _linear(weights: Tensor, inner: Tensor, outer: Tensor) -> Tensor:
     """(heads, count) Σ over cols of weights (heads, count, cols) * (inner (cols,) + outer (count,))."""
-    return weights @ inner.to(weights.dtype) + weights.sum(-1) * outer.to(weights.dtype)
+    shared = _shared(weights.flatten(0, 1))
+    factors = inner.to(weights.dtype).expand(len(shared), 1, -1)
+    moment = torch.bmm(factors, shared.mT).view(weights.shape[:2])
+    return moment + weights.sum(-1) * outer.to(weights.dtype)
+
+
+def _column_sums(weights: Tensor) -> Tensor:
+    """(cols,) sums of (rows, cols)."""
+    shared = _shared(weights)
+    return torch.bmm(shared.new_ones(len(shared), 1, shared.shape[1]), shared).sum((0, 1))
+
+
+def _shared(weights: Tensor) -> Tensor:
+    """(parts, rows / parts, cols): a product with one vector runs on one thread, a batch of them on all."""
+    parts = torch.get_num_threads()
+    rows, cols = weights.shape
+    return weights.view(parts, rows // parts, cols) if rows % parts == 0 else weights[None]
 
 
 def _indicator(bins: Tensor, count: int, like: Tensor) -> tuple[slice, Tensor]:

@@ -79,7 +79,7 @@ class _Figures(torch.autograd.Function):
         entropy = tallies.Entropy(*sizes, place.query_len)
         received = tallies.Received(*sizes, place.key_len, squares=False)
         means = [call.mean(query, measure) for measure in call.measures]
-        call.run(made, lse, [received, *means, entropy])
+        call.run(made, lse, [entropy, received, *means])
         ctx.call = call
         ctx.save_for_backward(query, key, sink, lse, entropy.total, *(m.total for m in means), *rest)
         return lse, entropy.total, received.total, *(m.total for m in means)
