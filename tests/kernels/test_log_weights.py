@@ -33,18 +33,18 @@ def test_lanes_are_batch_items_times_key_heads() -> None:
 
 
 def test_chunks_of_queries_side_by_side() -> None:
-    found = log_weights.chunks(torch.arange(3, 10), 3)
+    found = log_weights.chunks(torch.arange(3, 10), 3, 2048)
     assert [(c.part, c.rows, c.picked, c.count) for c in found] == [
         (slice(0, 3), range(3, 6), None, 3),
         (slice(3, 6), range(6, 9), None, 3),
         (slice(6, 7), range(9, 10), None, 1),
     ]
-    assert log_weights.chunks(torch.arange(0), 3) == []
+    assert log_weights.chunks(torch.arange(0), 3, 2048) == []
 
 
 def test_chunks_of_queries_picked_here_and_there() -> None:
     """A chunk spans at most 2,048 queries."""
-    found = log_weights.chunks(torch.tensor([1, 4, 2048, 2049, 5000]), 100)
+    found = log_weights.chunks(torch.tensor([1, 4, 2048, 2049, 5000]), 100, 2048)
     assert [c.rows for c in found] == [range(1, 2049), range(2049, 2050), range(5000, 5001)]
     assert found[0].picked is not None
     assert found[0].picked.tolist() == [0, 3, 2047]
@@ -79,7 +79,7 @@ def test_spans_hold_every_allowed_pair_and_are_what_they_say(
     q, k = torch.ones(2, 2, 23, 1), torch.ones(2, 2, 23, 1)
     asked = request(q, k, k, mask=MASKS[mask])
     weights = LogWeights.of(asked, second_pass.made(asked), None)
-    for chunk in log_weights.chunks(torch.arange(23), 6):
+    for chunk in log_weights.chunks(torch.arange(23), 6, 2048):
         spans = list(weights.spans(chunk, keys, width))
         allowed = torch.ones(2, 2, 23, 23, dtype=torch.bool)
         if asked.mask is not None:
@@ -108,7 +108,7 @@ def tiles_of(asked: Request, heads: tuple[int, ...], queries: Tensor) -> Tensor:
     lse = figures(asked).lse.to(ready.query.dtype)
     weights = LogWeights.of(asked, ready, lse)
     found = ready.query.new_zeros(place.batch, len(heads), len(queries), place.key_len)
-    for chunk in log_weights.chunks(queries, 3):
+    for chunk in log_weights.chunks(queries, 3, 2048):
         for lane in log_weights.lanes(place, ready.key.shape[1], heads):
             rows = weights.rows(lane, chunk)
             assert rows.shape[:2] == (len(lane.heads), chunk.count)
@@ -148,7 +148,7 @@ def test_without_an_lse_a_tile_is_the_score_in_log2() -> None:
     q, k = torch.tensor([[[[1.0], [2.0]]]]), torch.tensor([[[[3.0], [5.0], [7.0]]]])
     asked = request(q, k, k, mask=Causal(), query_start=0, bias=torch.tensor([[0.0, 1.0, 2.0]] * 2))
     weights = LogWeights.of(asked, second_pass.made(asked), None)
-    (chunk,), (lane,) = log_weights.chunks(torch.arange(2), 8), log_weights.lanes(asked.place, 1, (0,))
+    (chunk,), (lane,) = log_weights.chunks(torch.arange(2), 8, 2048), log_weights.lanes(asked.place, 1, (0,))
     tile = weights.tile(lane, chunk, weights.rows(lane, chunk), range(3), Block.MIXED) / LOG2E
     torch.testing.assert_close(tile[1, :2], torch.tensor([6.0, 11.0]))
     torch.testing.assert_close(tile[0, 0], torch.tensor(3.0))
@@ -161,7 +161,7 @@ def test_a_tile_is_never_minus_infinity() -> None:
         asked = cases.asked("scaled", mask, bias)
         for answer in (Block.MIXED, Block.ALL):
             weights = LogWeights.of(asked, second_pass.made(asked), figures(asked).lse)
-            for chunk in log_weights.chunks(torch.arange(7), 7):
+            for chunk in log_weights.chunks(torch.arange(7), 7, 2048):
                 for lane in log_weights.lanes(asked.place, 3, tuple(range(6))):
                     tile = weights.tile(lane, chunk, weights.rows(lane, chunk), range(13), answer)
                     assert torch.isfinite(tile).all()

@@ -67,13 +67,13 @@ def lanes(place: Place, key_heads: int, heads: tuple[int, ...]) -> list[Lane]:
     return found
 
 
-def chunks(queries: Tensor, height: int) -> list[Chunk]:
-    """`queries` (int64, ascending) in runs of at most `height` that lie close enough for one block of the mask."""
+def chunks(queries: Tensor, height: int, span: int) -> list[Chunk]:
+    """`queries` (int64, ascending) in runs of at most `height`, less than `span` from the first to the last."""
     indices = queries.tolist()
     found, start = [], 0
     while start < len(indices):
         stop = start
-        while stop < len(indices) and stop - start < height and indices[stop] - indices[start] < SPAN:
+        while stop < len(indices) and stop - start < height and indices[stop] - indices[start] < span:
             stop += 1
         rows = range(indices[start], indices[stop - 1] + 1)
         picked = None if len(rows) == stop - start else queries[start:stop] - rows.start
@@ -103,6 +103,12 @@ class LogWeights:
         keys = torch.cat((made.key, ones), -1) if folded and lse is not None else made.key
         lse = None if lse is None else lse.detach().to(made.query.dtype)
         return cls(request, made, lse, _tame(request, made), keys, folded)
+
+    @property
+    def span(self) -> int:
+        """How far the queries of a chunk may lie apart: masks and biases are laid out for all that lies between."""
+        request = self.request
+        return SPAN if request.mask is not None or request.biases else max(1, request.place.query_len)
 
     def spans(self, chunk: Chunk, keys: range, width: int) -> Iterator[tuple[range, Block]]:
         """The runs of `keys`, at most `width` each, that hold anything for these queries: all of a run, or some."""

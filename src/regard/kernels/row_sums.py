@@ -23,7 +23,7 @@ def lse(request: Request, made: online.Made, queries: Tensor, heads: tuple[int, 
     place = request.place
     found = made.query.new_full((place.batch, place.heads, place.query_len), torch.nan)
     weights = LogWeights.of(request, made, None)
-    for chunk in log_weights.chunks(queries, CELLS // WIDTH):
+    for chunk in log_weights.chunks(queries, CELLS // WIDTH, weights.span):
         spans = list(weights.spans(chunk, place.cols, WIDTH))
         for lane in log_weights.lanes(place, made.key.shape[1], heads):
             ready = weights.rows(lane, chunk)

@@ -42,8 +42,8 @@ def run(
         shared = max((len(lane.heads) for lane in lanes), default=1)
         threads = min(torch.get_num_threads(), THREADS)
         cells = max(CELLS * threads, LEAST * min(threads, 2) * width)
-        scratch = _scratch(ready.query, max(cells, shared * width))
-        for chunk in log_weights.chunks(queries, max(1, cells // (shared * width))):
+        scratch = _scratch(ready.query, min(max(cells, shared * width), shared * len(keys) * len(queries)))
+        for chunk in log_weights.chunks(queries, max(1, cells // (shared * width)), weights.span):
             rows = [weights.rows(lane, chunk) for lane in lanes]
             for cols, answer in weights.spans(chunk, keys, width):
                 for lane, own in zip(lanes, rows, strict=True):

@@ -120,10 +120,11 @@ class Received:
     def add(self, piece: Piece) -> None:
         heads, slots = piece.weights.view(piece.apart), list(piece.lane.slots)
         cols = slice(piece.cols.start, piece.cols.stop)
-        for slot, weights in zip(slots, heads, strict=True):
+        for index, (slot, weights) in enumerate(zip(slots, heads, strict=True)):
             self.total[piece.lane.batch, slot, cols] += _column_sums(weights)
             if self.squares is not None:
-                self.squares[piece.lane.batch, slot, cols] += _column_sums(weights.square())
+                room = piece.logs.view(piece.apart)[index]
+                self.squares[piece.lane.batch, slot, cols] += _column_sums(torch.mul(weights, weights, out=room))
 
 
 class Top:
@@ -155,20 +156,16 @@ class Top:
         Columns compete in groups: the `count` heaviest lie in the `count` groups whose maxima are largest.
         """
         count = min(self.weights.shape[-1], weights.shape[1])
-        at = None
+        rounds: list[Tensor] = []  # (rows, count) the groups chosen in each
         while weights.shape[1] > self.WIDE and 2 * count <= self.WIDE:
-            if weights.shape[1] % self.WIDE:
-                more = -weights.shape[1] % self.WIDE
-                weights, at = pad(weights, (0, more)), None if at is None else pad(at, (0, more))
-            shaped = weights.view(len(weights), -1, self.WIDE)
-            groups = shaped.amax(1).topk(count, -1, sorted=False)[1][:, None].expand(-1, shaped.shape[1], -1)
-            weights = shaped.gather(2, groups).flatten(1)
-            if at is None:
-                at = (groups + torch.arange(shaped.shape[1], device=groups.device)[:, None] * self.WIDE).flatten(1)
-            else:
-                at = at.view(shaped.shape).gather(2, groups).flatten(1)
-        found, where = weights.topk(count, -1)
-        return found, where if at is None else at.gather(1, where)
+            weights = pad(weights, (0, -weights.shape[1] % self.WIDE)) if weights.shape[1] % self.WIDE else weights
+            shaped = weights.view(len(weights), -1, self.WIDE)  # entry (s, g) is column s * WIDE + g, of group g
+            rounds.append(shaped.amax(1).topk(count, -1, sorted=False)[1])
+            weights = shaped.gather(2, rounds[-1][:, None].expand(-1, shaped.shape[1], -1)).flatten(1)
+        found, at = weights.topk(count, -1)
+        for groups in reversed(rounds):  # entry (s, j) came from column s * WIDE + groups[j]
+            at = at // count * self.WIDE + groups.gather(1, at % count)
+        return found, at
 
 
 class Flow:
