@@ -15,7 +15,7 @@ from regard.spec.request import Request
 THREADS = 4  # a tile grows with the threads that share it, up to so many
 # Rows of a tile for each thread, of two at most: with fewer the matrix product slows down, and torch's topk of 64
 # columns takes a second thread from 513 rows up.
-LEAST = 257
+LEAST = 288
 
 
 def made(request: Request) -> online.Made:
