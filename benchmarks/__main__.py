@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 
-RUNS = (("overhead", ""), ("additive", "torch"), ("additive", "tensorflow"), ("streaming", ""), ("observe", ""))
+RUNS = (("overhead", ""), ("additive", "torch"), ("additive", "tensorflow"), ("streaming", ""), ("observe", ""), ("gemma", ""), ("pages", ""))
 
 
 def main() -> int:

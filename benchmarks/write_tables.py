@@ -45,6 +45,8 @@ def rendered(result: dict[str, Any]) -> str:
     for title, rows in (("goals", _goals(result)), ("cases", _times(result)), ("memory", _memory(result))):
         if result[title]:
             parts.append("\n".join(rows))
+    if "pages" in result:
+        parts.append("\n".join(_pages(result)))
     return "\n" + "\n\n".join(parts) + "\n\n"
 
 
@@ -102,6 +104,14 @@ def _memory(result: dict[str, Any]) -> list[str]:
     for row in result["memory"]:
         shown = f"{row['extra_bytes'] / 1e6:,.1f} MB" if "extra_bytes" in row else f"failed: {row['failed']}"
         rows.append(f"| {row['name']} | {row['peer']} | {shown} |")
+    return rows
+
+
+def _pages(result: dict[str, Any]) -> list[str]:
+    rows = ["| page | peer | file | picture there after | |", "|---|---|---|---|---|"]
+    for row in result["pages"]:
+        shown = "never" if row["median_s"] is None else _seconds(row["median_s"])
+        rows.append(f"| {row['case']} | {row['peer']} | {row['bytes'] / 1e6:,.1f} MB | {shown} | {row['why'] or ''} |")
     return rows
 
 
