@@ -77,7 +77,7 @@ def test_memory_sees_a_peak_that_is_gone_when_the_call_ends() -> None:
     peak, results, how = memory.extra(call)
     assert results == size // 4
     if how.startswith("VmHWM"):
-        assert size <= peak <= 1.5 * size
+        assert 0.98 * size <= peak <= 1.5 * size  # other memory of the process may be given back meanwhile
 
 
 def test_truth_by_hand() -> None:
