@@ -257,3 +257,15 @@ def test_a_real_model_shows_what_is_known_of_it(text, traced):
     keys = trace.layers[0].top_keys[0, 2, :, 0]  # this head of MiniLM looks at the token before
     assert keys[1:].tolist() == list(range(len(keys) - 1))
     assert "[CLS]" in {sink.text for sink in trace.sinks()}
+
+
+def test_nothing_is_written_over_what_is_read_or_over_another_output(folder_of, text, tmp_path, regard, one_line):
+    asked = ("observe", "--model", folder_of("bert"), "--text", text)
+    code, _, err = regard(*asked, "--out", text)
+    assert (code, one_line(err)) == (1, f"error: --out {text} is the file of --text as well; name another")
+    assert text.read_text(encoding="utf-8") == TEXT
+    code, _, err = regard(*asked, "--json", tmp_path / "x", "--trace", tmp_path / "." / "x")
+    assert code == 1
+    assert "--trace" in err
+    assert "is the file of --json as well" in err
+    assert not (tmp_path / "x").exists()

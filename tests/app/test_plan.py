@@ -49,3 +49,7 @@ def test_a_device_that_is_not_there_is_a_typing_error(regard):
     assert (code, out) == (2, "")
     assert "'nonsense' cannot be used here" in err
     assert len(err.splitlines()) == 1
+
+
+def test_keys_are_by_default_the_queries(regard):
+    assert regard("plan", "--query", "1,8,64,16") == regard("plan", "--query", "1,8,64,16", "--key", "1,8,64,16")

@@ -79,3 +79,7 @@ def test_the_worked_examples(regard):
     assert table(animals, "2. allocation")[0].tolist() == [0.386, 0.307, 0.307, 1.0]
     assert "does not follow" in animals
     assert "σ(q_i · k_j + u · k_j + b)" in animals
+
+
+def test_a_sentence_needs_no_quotes(regard):
+    assert regard("walk", "我", "喜欢", "吃", "苹果") == regard("walk", "我 喜欢 吃 苹果")

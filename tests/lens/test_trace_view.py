@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 
 import pytest
 import torch
@@ -131,3 +132,34 @@ def test_colours_on_a_terminal_plain_text_elsewhere(terminal):
     assert ("\x1b[" in out.getvalue()) == terminal
     if not terminal:
         assert out.getvalue().strip() == SOURCE
+
+
+def test_the_title_says_what_the_figures_stand_on():
+    whole = spoken()
+    (one,) = whole.layers
+    fields = ("lse", "entropy", "distance", "top_keys", "top_weights")
+    part = replace(
+        one,
+        positions=one.positions[2:5],
+        queries_valid=one.queries_valid[:, 2:5],
+        **{name: getattr(one, name)[:, :, 2:5] for name in fields},
+    )
+    asked = replace(whole, layers=(replace(part, population=3),))
+    assert view(asked).title == "gemma: 1 layer, 4 heads, 9 tokens; figures from 3 queries"
+    drawn = replace(whole, layers=(part,))
+    assert view(drawn).title.endswith("; figures from a sample of 3 of 9 queries, estimates with an error")
+
+
+def test_reprs_are_short_and_say_what_there_is():
+    whole = spoken()
+    assert repr(whole) == "<trace of gemma: 1 layers, 4 heads, batch of 1, 1 modules unseen>"
+    assert repr(whole.layers[0]).startswith("<self-attention of ")
+    ranking = repr(whole.heads())
+    assert ranking.count("\n") == 4  # four heads and the note
+    assert "nothing stands out" in ranking
+
+
+def test_units_that_are_no_units_are_refused_with_an_example():
+    for given in (["a", "b"], spoken().units[0]):
+        with pytest.raises(SpecError, match="expects one Units a batch item, such as"):
+            spoken().with_units(given)

@@ -15,15 +15,20 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 
-def check_places(places: Mapping[str, Path | None]) -> None:
-    """Refuses, before a model runs for minutes, what could not be written afterwards.
+def check_places(places: Mapping[str, Path | None], read: Mapping[str, Path | None]) -> None:
+    """Refuses, before a model runs for minutes, what could not be written afterwards, or would write over something
+    that is `read` or written by another option.
 
     Raises:
-        DataError: an option names a folder, or a file in a folder that is not there.
+        DataError: an option names a folder, a file in a folder that is not there, or a file that another one names.
     """
+    taken = {path.resolve(): option for option, path in read.items() if path is not None}
     for option, path in places.items():
         if path is None:
             continue
+        if path.resolve() in taken:
+            raise DataError(f"{option} {path} is the file of {taken[path.resolve()]} as well; name another")
+        taken[path.resolve()] = option
         if path.is_dir():
             raise DataError(f"{option} {path} is a folder; name a file in it")
         if not path.parent.is_dir():

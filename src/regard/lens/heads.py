@@ -46,7 +46,7 @@ class Head:
         return self.figures.distance
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Ranking:
     """Heads, the most unusual first. `note` says what was done about sinks: they hide everything else."""
 
@@ -58,6 +58,11 @@ class Ranking:
 
     def __len__(self) -> int:
         return len(self.heads)
+
+    def __repr__(self) -> str:
+        lines = [f"{one.layer} head {one.head}: {'; '.join(one.reasons)}" for one in self.heads[:10]]
+        more = len(self.heads) - len(lines)
+        return "\n".join([*lines, *([f"... and {more} more heads"] if more else []), self.note])
 
     def __getitem__(self, place: int) -> Head:
         return self.heads[place]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Layer", "Trace", "Units"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Layer:
     """What was seen of one attention module.
 
@@ -59,6 +59,10 @@ class Layer:
     row_edges: Tensor | None = None
     col_edges: Tensor | None = None
     received_error: Tensor | None = None
+
+    def __repr__(self) -> str:
+        size = f"{len(self.heads)} heads, {len(self.positions)} queries on {self.keys} keys"
+        return f"<{self.kind}-attention of {self.name}: {size}; {self.mask}>"
 
     def __post_init__(self) -> None:
         if self.kind not in ("self", "cross"):
@@ -127,7 +131,7 @@ class Layer:
         return self.received_error is not None or self.population > len(self.positions)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Trace:
     """One pass of a model over one batch, as its attention went.
 
@@ -149,6 +153,11 @@ class Trace:
     unseen: tuple[tuple[str, str], ...] = ()
     about: Mapping[str, str] = field(default_factory=dict)
     query_units: Mapping[str, tuple[Units, ...]] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        heads = sum(len(layer.heads) for layer in self.layers)
+        unseen = f", {len(self.unseen)} modules unseen" if self.unseen else ""
+        return f"<trace of {self.model}: {len(self.layers)} layers, {heads} heads, batch of {len(self.units)}{unseen}>"
 
     def __post_init__(self) -> None:
         names = [layer.name for layer in self.layers]
@@ -227,8 +236,12 @@ class Trace:
     ) -> Trace:
         """The same figures beside other units, one a batch item; what is not given stays.
 
-        Raises `ShapeError` where they do not fit.
+        Raises `SpecError` for what are no `Units`, `ShapeError` where they do not fit.
         """
+        if isinstance(units, Units) or not all(isinstance(one, Units) for one in units):
+            raise SpecError(
+                'with_units(...) expects one Units a batch item, such as [Units(texts=("a", "b"), kind="token")]'
+            )
         return replace(
             self,
             units=tuple(units),

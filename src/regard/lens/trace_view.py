@@ -87,7 +87,17 @@ def _title(trace: Trace, item: int) -> str:
     which = f", item {item} of {len(trace.units)}" if len(trace.units) > 1 else ""
     units = trace.units[item]
     counts = ((len(trace.layers), "layer"), (heads, "head"), (len(units), units.kind))
-    return f"{trace.model}: {', '.join(_counted(*each) for each in counts)}{which}"
+    return f"{trace.model}: {', '.join(_counted(*each) for each in counts)}{which}{_part(trace, len(units))}"
+
+
+def _part(trace: Trace, length: int) -> str:
+    """What was left out: how many queries the figures stand on, where that is not all."""
+    seen = {(len(layer.positions), layer.population) for layer in trace.layers}
+    if any(observed < population for observed, population in seen):
+        most, of = max(seen)
+        return f"; figures from a sample of {most:,} of {of:,} queries, estimates with an error"
+    most = max((observed for observed, _ in seen), default=length)
+    return f"; figures from {most:,} queries" if most < length else ""
 
 
 def _counted(count: int, noun: str) -> str:

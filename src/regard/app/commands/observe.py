@@ -62,7 +62,7 @@ def observe(
         sample=sample,
     )
     places = {"--out": out, "--json": json, "--trace": trace}
-    check_places(places)
+    check_places(places, {"--text": text, "--image": image, "--model": model})
     screen = Screen()
     words = None if text is None else whole_file(text)
     folder = model_folder(model, lambda event: screen.line(told(event)))

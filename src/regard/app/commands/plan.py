@@ -18,7 +18,9 @@ def register(app: typer.Typer) -> None:
 
 def plan(
     query: Annotated[str, typer.Option(metavar="B,H,N,D", help="Shape: batch, heads, queries, dim.")],
-    key: Annotated[str, typer.Option(metavar="B,H,M,D", help="Shape: batch, key heads, keys, dim.")],
+    key: Annotated[
+        str | None, typer.Option(metavar="B,H,M,D", help="Shape: batch, key heads, keys, dim; by default the query's.")
+    ] = None,
     value: Annotated[str | None, typer.Option(metavar="B,H,M,E", help="Shape; by default the key's.")] = None,
     mask: Annotated[str | None, typer.Option(help='Such as "Causal() & Window(255, 0)".')] = None,
     score: Annotated[str | None, typer.Option(help='Such as "ScaledDot(softcap=50)". By default ScaledDot().')] = None,
@@ -35,7 +37,7 @@ def plan(
 
     \b
     Example:
-      regard plan --query 1,8,4096,64 --key 1,8,4096,64 --mask "Causal() & Window(255, 0)"
+      regard plan --query 1,8,4096,64 --key 1,2,4096,64 --mask "Causal() & Window(255, 0)"
     """
     if dtype not in _DTYPES:
         raise typer.BadParameter(f"{dtype!r} is none of {', '.join(_DTYPES)}", param_hint="--dtype")
@@ -43,6 +45,7 @@ def plan(
     from regard.engine.attend import plan as planned
     from regard.spec.score import ScaledDot
 
+    key = query if key is None else key
     shapes = {"--query": query, "--key": key, "--value": key if value is None else value}
     q, k, v = (_tensor(_shape(text, option), dtype, device) for option, text in shapes.items())
     found = planned(

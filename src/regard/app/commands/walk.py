@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
 
 
 def walk(
-    sentence: Annotated[str | None, typer.Argument(help="Words parted by spaces. By default: 我 喜欢 吃 苹果")] = None,
+    words: Annotated[list[str] | None, typer.Argument(help="Your sentence. By default: 我 喜欢 吃 苹果")] = None,
     numbers: Annotated[Path | None, typer.Option(help="A JSON file with your own q, k and v (lists of rows).")] = None,
     example: Annotated[str | None, typer.Option(help="A worked example: apples, cat-dog-pig or half.")] = None,
 ) -> None:
@@ -37,6 +37,7 @@ def walk(
       regard walk --numbers examples/numbers.json
       regard walk --example cat-dog-pig
     """
+    sentence = " ".join(words) if words else None
     if sum(one is not None for one in (sentence, numbers, example)) > 1:
         raise typer.BadParameter("give one of a sentence, --numbers and --example")
     from regard.app.number_file import numbers_from

@@ -1,4 +1,4 @@
-/* Built from web/ by "npm run build": do not edit. Source 89fb9147f3b3c2d4500ab0d71b2237b196c3e5e10f215de28a4252649bb255c8
+/* Built from web/ by "npm run build": do not edit. Source a4113e6826c87919ba7dcfc3ee1ffaad0593b73ed33376a626d0c085b4062db2
 Contains:
 
 preact 11.2.0
