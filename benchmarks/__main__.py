@@ -7,7 +7,15 @@ import os
 import subprocess
 import sys
 
-RUNS = (("overhead", ""), ("additive", "torch"), ("additive", "tensorflow"), ("streaming", ""), ("observe", ""), ("gemma", ""), ("pages", ""))
+RUNS = (
+    ("overhead", ""),
+    ("additive", "torch"),
+    ("additive", "tensorflow"),
+    ("streaming", ""),
+    ("observe", ""),
+    ("gemma", ""),
+    ("pages", ""),
+)
 
 
 def main() -> int:
