@@ -111,7 +111,7 @@ def _pages(result: dict[str, Any]) -> list[str]:
     rows = ["| page | peer | file | picture there after | |", "|---|---|---|---|---|"]
     for row in result["pages"]:
         shown = "never" if row["median_s"] is None else _seconds(row["median_s"])
-        rows.append(f"| {row['case']} | {row['peer']} | {row['bytes'] / 1e6:,.1f} MB | {shown} | {row['why'] or ''} |")
+        rows.append(f"| {row['case']} | {row['peer']} | {row['bytes'] / 1e6:,.1f} MB | {shown} | {row.get('why') or ''} |")
     return rows
 
 
