@@ -110,8 +110,9 @@ def _memory(result: dict[str, Any]) -> list[str]:
 def _pages(result: dict[str, Any]) -> list[str]:
     rows = ["| page | peer | file | picture there after | |", "|---|---|---|---|---|"]
     for row in result["pages"]:
-        shown = "never" if row["median_s"] is None else _seconds(row["median_s"])
-        rows.append(f"| {row['case']} | {row['peer']} | {row['bytes'] / 1e6:,.1f} MB | {shown} | {row.get('why') or ''} |")
+        shown = "no picture" if row["median_s"] is None else _seconds(row["median_s"])
+        size, why = f"{row['bytes'] / 1e6:,.1f} MB", row.get("why") or ""
+        rows.append(f"| {row['case']} | {row['peer']} | {size} | {shown} | {why} |")
     return rows
 
 
