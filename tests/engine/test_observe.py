@@ -15,6 +15,7 @@ import regard
 from regard.engine.observation import Observation, Wanted
 from regard.engine.observe import flow, observe, statistics
 from regard.engine.plan import reasons
+from regard.kernels import tallies
 from regard.kernels.table import TABLE, Row
 from regard.spec import Causal, Dot, KernelError, Request, ShapeError, SinkLogits, SpecError, Window, request
 from regard.spec.request import DTYPES
@@ -283,3 +284,17 @@ def test_the_comparator_sees_a_figure_that_is_off() -> None:
         hold_seen(asked, Observation(**(vars(seen) | {"top_keys": seen.top_keys.roll(1, -1)})), EVERYTHING)
     with pytest.raises(AssertionError):
         hold("lse", seen.lse.double(), figures(asked).lse, 1e-5, 1e-5, torch.float32)
+
+
+def test_more_top_keys_than_keys_cost_no_more_and_are_filled_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts, made = [], tallies.Top.__init__
+    monkeypatch.setattr(tallies.Top, "__init__", lambda self, *a: (counts.append(a[-1]), made(self, *a))[1])
+    q, k = torch.zeros(1, 1, 2, 3), torch.zeros(1, 1, 5, 3)
+    seen = observe(q, k, k, top=1000)[1]
+    assert counts == [5]
+    assert seen.top_keys is not None
+    assert seen.top_weights is not None
+    assert seen.top_keys.shape == seen.top_weights.shape == (1, 1, 2, 1000)
+    assert sorted(seen.top_keys[0, 0, 0, :5].tolist()) == [0, 1, 2, 3, 4]
+    assert (seen.top_keys[..., 5:] == -1).all()
+    assert seen.top_weights.sum().item() == pytest.approx(2.0)

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from regard.engine.attend import choose
 from regard.engine.observation import Observation, Wanted
@@ -76,7 +77,7 @@ def statistics(asked: Request, wanted: Wanted, *, lse: Tensor | None = None) -> 
         entropy = tallies.Entropy(*sizes, len(queries))
         distance = tallies.Distance(*sizes, (queries + place.query_start).to(place.device))
         received = tallies.Received(*sizes, place.key_len, squares=sampled)
-        top = tallies.Top(*sizes, len(queries), wanted.top) if wanted.top else None
+        top = tallies.Top(*sizes, len(queries), min(wanted.top, place.key_len)) if wanted.top else None
         flow, edges = _flow(wanted, sizes, asked, queries, population, squares=sampled)
         listed = [tally for tally in (entropy, received, distance, top, flow) if tally is not None]
         second_pass.run(asked, ready, lse, listed, queries=queries, heads=heads, keys=place.cols)
@@ -90,13 +91,18 @@ def statistics(asked: Request, wanted: Wanted, *, lse: Tensor | None = None) -> 
             entropy=entropy.total.clamp_(min=0.0),
             distance=distance.total,
             received=received.total,
-            top_keys=None if top is None else top.keys,
-            top_weights=None if top is None else top.weights,
+            top_keys=None if top is None else _filled(top.keys, wanted.top, -1),
+            top_weights=None if top is None else _filled(top.weights, wanted.top, 0),
             map=None if flow is None else flow.total,
             row_edges=None if edges is None else edges[0],
             col_edges=None if edges is None else edges[1],
         )
         return _estimated(seen, received, flow, population) if sampled else seen
+
+
+def _filled(found: Tensor, count: int, value: int) -> Tensor:
+    """(..., count): `found`, and `value` where more were asked for than there are keys."""
+    return pad(found, (0, count - found.shape[-1]), value=value)
 
 
 def flow(

@@ -62,8 +62,7 @@ def _scratch(like: Tensor, size: int) -> Tensor:
     as soon as it is free, and one that is larger than any before comes straight from the system: so a first block is
     made and dropped, and the gap has the buffer behind it.
     """
-    del_at_once = like.new_empty(size)
-    del del_at_once
+    like.new_empty(size)
     gap = like.new_empty(size)
     scratch = like.new_empty(size)
     del gap

@@ -22,7 +22,7 @@ def observe(
     layers: Annotated[str | None, typer.Option(help='Such as 0,2-3 or "*.self_attn". [all]')] = None,
     heads: Annotated[str | None, typer.Option(help="Such as 0,2-3. [all]")] = None,
     queries: Annotated[str | None, typer.Option(metavar="FIRST:END", help="Tokens or patches, from 0. [all]")] = None,
-    top: Annotated[int, typer.Option(min=0, help="How many of each query's heaviest keys to keep.")] = 8,
+    top: Annotated[int, typer.Option(min=0, max=256, help="How many of each query's heaviest keys to keep.")] = 8,
     sample: Annotated[float | None, typer.Option(help="A share of the queries, such as 0.05. [all]")] = None,
     tokens: Annotated[int | None, typer.Option(min=1, help="Read only so many of the text's tokens.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE.html", help="Write a report: one page, offline.")] = None,
