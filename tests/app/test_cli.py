@@ -149,6 +149,8 @@ def test_ctrl_c_in_training_says_how_to_go_on(examples, environment, tmp_path, o
         encoding="utf-8",
         env=environment,
         cwd=tmp_path,
+        # a suite that runs in a shell's background is started with Ctrl-C ignored, and hands that on
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as training:
         for line in training.stdout:
             if line.startswith("epoch 2/"):
