@@ -13,7 +13,12 @@ RUNS = (
     ("additive", "tensorflow"),
     ("streaming", ""),
     ("observe", ""),
+    ("windowed", ""),
+    ("packed", ""),
+    ("decoding", ""),
+    ("grid", ""),
     ("gemma", ""),
+    ("prefill", ""),
     ("pages", ""),
 )
 

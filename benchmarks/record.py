@@ -18,16 +18,24 @@ from benchmarks.harness import SMOKE, Report, Rounds
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
-PEERS = ("keras", "tensorflow-cpu")
+PEERS = ("keras", "tensorflow-cpu", "local-attention", "transformers")
 LOAD_BEFORE = os.getloadavg()[0]  # over the last minute, when the run began: what else this machine is busy with
+
+
+def parser(doc: str | None) -> argparse.ArgumentParser:
+    """The options that every benchmark has; one that has more adds them and hands what was typed to `started`."""
+    made = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument("--smoke", action="store_true", help="three rounds, written to results/smoke: does it run?")
+    made.add_argument("--rounds", type=int, default=Rounds().kept, help="rounds kept (default %(default)s)")
+    return made
 
 
 def start(doc: str | None) -> tuple[Rounds, Path]:
     """Read the command line of a benchmark: how many rounds, and the folder to write to."""
-    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--smoke", action="store_true", help="three rounds, written to results/smoke: does it run?")
-    parser.add_argument("--rounds", type=int, default=Rounds().kept, help="rounds kept (default %(default)s)")
-    given = parser.parse_args()
+    return started(parser(doc).parse_args())
+
+
+def started(given: argparse.Namespace) -> tuple[Rounds, Path]:
     if LOAD_BEFORE > 0.5:
         print(f"  the machine is busy (load {LOAD_BEFORE:.1f}): these figures will not be worth keeping", flush=True)
     return (SMOKE, RESULTS / "smoke") if given.smoke else (Rounds(given.rounds), RESULTS)
@@ -45,6 +53,7 @@ def finish(report: Report, rounds: Rounds, folder: Path) -> int:
         "machine": machine(),
         "cases": report.cases,
         "memory": report.memory,
+        **({"apart": report.apart} if report.apart else {}),
         "goals": [goal.as_json() for goal in report.goals],
     }
     (folder / f"{report.name}.json").write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", "utf-8")

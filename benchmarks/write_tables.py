@@ -45,8 +45,9 @@ def rendered(result: dict[str, Any]) -> str:
     for title, rows in (("goals", _goals(result)), ("cases", _times(result)), ("memory", _memory(result))):
         if result[title]:
             parts.append("\n".join(rows))
-    if "pages" in result:
-        parts.append("\n".join(_pages(result)))
+    for title, extra in (("apart", _apart), ("pages", _pages), ("grid", _grid)):
+        if title in result:
+            parts.append("\n".join(extra(result)))
     return "\n" + "\n\n".join(parts) + "\n\n"
 
 
@@ -113,6 +114,29 @@ def _pages(result: dict[str, Any]) -> list[str]:
         shown = "no picture" if row["median_s"] is None else _seconds(row["median_s"])
         size, why = f"{row['bytes'] / 1e6:,.1f} MB", row.get("why") or ""
         rows.append(f"| {row['case']} | {row['peer']} | {size} | {shown} | {why} |")
+    return rows
+
+
+def _apart(result: dict[str, Any]) -> list[str]:
+    rows = ["| beside the calls, once | | |", "|---|---|---|"]
+    return rows + [f"| {row['name']} | {row['what']} | {_seconds(row['seconds'])} |" for row in result["apart"]]
+
+
+def _grid(result: dict[str, Any]) -> list[str]:
+    """A row a cell, the worst first, the short ones last."""
+    rows = [
+        "| cell | class | kernel chosen | median | best peer | ratio | best kernel | ratio |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    rows += [f"| {row['cell']} | | not timed: {row['failed']} | | | | | |" for row in result["grid"] if "failed" in row]
+    timed = [row for row in result["grid"] if "failed" not in row]
+    for row in sorted(timed, key=lambda row: (row["class"], -row["of_best_peer"])):
+        times, peer, kernel = row["median_s"], row["best_peer"], row["best_kernel"]
+        rows.append(
+            f"| {row['cell']} | {row['class']} | {row['chosen']} | {_seconds(times['regard.attend'])} "
+            f"| {peer}, {_seconds(times[peer])} | {row['of_best_peer']:.3g} "
+            f"| {kernel}, {_seconds(times[kernel])} | {row['of_best_kernel']:.3g} |"
+        )
     return rows
 
 

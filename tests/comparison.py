@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from regard.kernels import dense, reference
-from regard.kernels.table import Row
+from regard.kernels.row import Row
 from regard.spec.request import Request
 from regard.spec.score import Cosine, Dot, ScaledDot
 from regard.spec.value import Value
@@ -106,7 +106,11 @@ def noise_of(row: Row, asked: Request, score: float, result: torch.dtype | None 
     """The tolerance of a number of size 0, as the module says."""
     dtype = asked.query.dtype
     working = torch.promote_types(dtype, torch.float32)
-    if row.name == "exact" and not isinstance(asked.score, (Dot, ScaledDot)) and dtype != working:
+    if (
+        row.name in ("exact", "blocks", "neighbourhood")
+        and not isinstance(asked.score, (Dot, ScaledDot))
+        and dtype != working
+    ):
         return torch.finfo(dtype).eps * (RESULT + score)  # SCORE is for sums of many terms; here two roundings
     made = torch.promote_types(dtype, result) if result is not None else dtype
     return RESULT * torch.finfo(made).eps + SCORE * torch.finfo(working).eps * (1 + score)

@@ -13,6 +13,9 @@ import torch
 
 from regard.engine import attend as engine
 
+if not torch.cuda.is_available():  # before anything imports triton: its kernels then run in Python, on CPU tensors
+    os.environ.setdefault("TRITON_INTERPRET", "1")
+
 sys.path.insert(0, str(Path(__file__).parents[1]))  # so that tests can share `tests.comparison` and the like
 
 # the same examples each time, so that a red run can be run again; HYPOTHESIS_PROFILE=search looks for new ones

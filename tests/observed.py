@@ -24,11 +24,11 @@ from torch import Tensor
 
 from regard.engine.observation import Observation, Wanted
 from regard.engine.observe import statistics
-from regard.kernels import log_weights, reference, row_sums, second_pass, tallies
+from regard.kernels import layout, log_weights, reference, row_sums, second_pass, tallies
 from regard.spec import Request
 
 SMALL: list[tuple[Any, str, int]] = [
-    (log_weights, "BLOCK", 4),
+    (layout, "GRAIN", 4),
     (log_weights, "SPAN", 16),
     (row_sums, "CELLS", 24),
     (row_sums, "WIDTH", 8),

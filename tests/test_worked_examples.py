@@ -6,11 +6,11 @@ import math
 
 import pytest
 import torch
+from tests.cases import TABLE
 from torch import Tensor
 
 import regard
 from regard.kernels import reference
-from regard.kernels.table import TABLE
 from regard.spec import ActivatedDot, Dot, ScaledDot, Score, request
 
 

@@ -1,5 +1,6 @@
 """regard: attention as a limited resource. Compute it exactly and fast, see where it goes, decide what it is worth."""
 
+from regard.allocate.use import use
 from regard.engine.attend import attend, plan
 from regard.engine.observation import Observation, Wanted
 from regard.engine.observe import observe
@@ -96,5 +97,6 @@ __all__ = [
     "observe",
     "plan",
     "request",
+    "use",
     "watch",
 ]

@@ -9,7 +9,21 @@ import regard
 from regard.app.root import app, command
 from regard.tasks.classify import TASKS
 
-COMMANDS = ["demo", "train", "evaluate", "predict", "explain", "observe", "check", "tasks", "plan", "walk", "data"]
+COMMANDS = [
+    "demo",
+    "train",
+    "evaluate",
+    "predict",
+    "explain",
+    "observe",
+    "check",
+    "tasks",
+    "plan",
+    "walk",
+    "bench",
+    "calibrate",
+    "data",
+]
 
 
 def said(*arguments):

@@ -29,7 +29,7 @@ OWN = AttentionInterface.__dict__["get_interface"]
 def _untouched() -> Any:
     yield
     assert AttentionInterface.__dict__["get_interface"] is OWN
-    assert bridge._USERS == 0
+    assert [look_up._users for look_up in (bridge._FUNCTIONS, bridge._MASKS, bridge._COMPILING)] == [0, 0, 0]
 
 
 def test_the_library_is_itself_again_also_after_an_exception() -> None:

@@ -50,6 +50,43 @@ def gemma2(**more: Any) -> hf.PreTrainedModel:
     return hf.Gemma2ForCausalLM(config)
 
 
+def mistral(**more: Any) -> hf.PreTrainedModel:
+    """Every layer has a window of 4 keys."""
+    config = hf.MistralConfig(**_TEXT, num_attention_heads=4, num_key_value_heads=2, sliding_window=4, **more)
+    return hf.MistralForCausalLM(config)
+
+
+def phi3(**more: Any) -> hf.PreTrainedModel:
+    sizes = {"num_attention_heads": 4, "num_key_value_heads": 2, "sliding_window": 4}
+    return hf.Phi3ForCausalLM(hf.Phi3Config(**_TEXT, **sizes, pad_token_id=0, bos_token_id=1, eos_token_id=2, **more))
+
+
+def llama4(**more: Any) -> hf.PreTrainedModel:
+    """One layer reads chunks of 4 keys, one all keys."""
+    config = hf.Llama4TextConfig(
+        **_TEXT,
+        intermediate_size_mlp=24,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=8,
+        attention_chunk_size=4,
+        num_local_experts=2,
+        num_experts_per_tok=1,
+        layer_types=["chunked_attention", "full_attention"],
+        **more,
+    )
+    return hf.Llama4ForCausalLM(config)
+
+
+def modernbert(**more: Any) -> hf.PreTrainedModel:
+    """Windows of 2 keys on both sides, save in the first layer."""
+    special = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "cls_token_id": 1, "sep_token_id": 2}
+    config = hf.ModernBertConfig(
+        **_TEXT, num_attention_heads=4, local_attention=4, global_attn_every_n_layers=3, **special, **more
+    )
+    return hf.ModernBertModel(config)
+
+
 def gpt2(**more: Any) -> hf.PreTrainedModel:
     return hf.GPT2LMHeadModel(hf.GPT2Config(vocab_size=VOCAB, n_embd=24, n_layer=2, n_head=3, n_positions=40, **more))
 

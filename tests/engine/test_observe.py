@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from tests import cases
+from tests.cases import TABLE
 from tests.observed import figures, hold, hold_seen
 
 import regard
@@ -16,7 +17,7 @@ from regard.engine.observation import Observation, Wanted
 from regard.engine.observe import flow, observe, statistics
 from regard.engine.plan import reasons
 from regard.kernels import tallies
-from regard.kernels.table import TABLE, Row
+from regard.kernels.row import Row
 from regard.spec import Causal, Dot, KernelError, Request, ShapeError, SinkLogits, SpecError, Window, request
 from regard.spec.request import DTYPES
 

@@ -12,7 +12,7 @@ from torch import Tensor
 import regard
 from regard.engine.observation import Observation, Wanted
 from regard.engine.observe import observe, statistics
-from regard.kernels import log_weights
+from regard.kernels import layout
 from regard.spec import (
     Additive,
     Causal,
@@ -233,7 +233,7 @@ def test_a_thousand_equal_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     """Breadth 1,000, mass 1/1,000 of a query each; in tiles of 64 keys as well."""
     q, k = torch.zeros(1, 1, 3, 2), torch.zeros(1, 1, 1000, 2)
     for block in (256, 64):
-        monkeypatch.setattr(log_weights, "BLOCK", block)
+        monkeypatch.setattr(layout, "GRAIN", block)
         seen = observe(q, k, k, top=5)[1]
         torch.testing.assert_close(seen.breadth, torch.full((1, 1, 3), 1000.0), rtol=1e-5, atol=0)
         torch.testing.assert_close(seen.received, torch.full((1, 1, 1000), 3e-3))

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from regard.engine.observation import Observation, Wanted
 from regard.engine.observe import statistics
-from regard.kernels import log_weights, tallies
+from regard.kernels import layout, tallies
 from regard.spec import Causal, Request, request
 
 
@@ -58,7 +58,7 @@ def test_over_every_sample_of_2_of_4_and_3_of_5(figure: str) -> None:
 
 def test_the_map_over_every_sample_with_2_of_3_in_each_row_of_bins(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bins of keys lie across tiles of 2 keys: a query's weight on a bin is squared whole."""
-    monkeypatch.setattr(log_weights, "BLOCK", 2)
+    monkeypatch.setattr(layout, "GRAIN", 2)
     for name in ("Received", "Flow", "Distance", "Entropy"):
         monkeypatch.setattr(getattr(tallies, name), "width", 2)
     asked = ask(6, 9)

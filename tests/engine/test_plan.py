@@ -14,7 +14,9 @@ from torch import Tensor
 
 import regard
 from regard.engine import plan as planner
-from regard.kernels.table import SQUARE_LIMIT, TABLE
+from regard.engine.calibration import Calibration, Machine, Rates
+from regard.engine.calibration_file import shipped
+from regard.kernels.table import GENERAL, SQUARE_LIMIT, TABLE
 from regard.spec import (
     Additive,
     ALiBi,
@@ -31,6 +33,19 @@ from regard.spec import (
 )
 
 LONG = (1, 8, 8192, 64)
+FLOAT32 = ("float32", "forward")
+
+
+@pytest.fixture(autouse=True)
+def _shipped(monkeypatch):
+    """Whoever has calibrated this machine still sees the choices of the calibration that ships with regard."""
+    monkeypatch.setattr(planner, "current", shipped)
+
+
+def made_up(**seconds: float) -> Calibration:
+    """A calibration by which a call of each of these kernels takes so long, whatever it does."""
+    rates = {(name, *FLOAT32): Rates(fixed=fixed, flop=0, cell=0, byte=0, step=0) for name, fixed in seconds.items()}
+    return Calibration(Machine(cpu="Abacus", cores=2, threads=2, torch="2.13", date="2026-11-21"), rates)
 
 
 def big(*shape: int, dtype: torch.dtype = torch.float32, grad: bool = False) -> Tensor:
@@ -43,15 +58,17 @@ def chosen(shape: tuple[int, ...] = LONG, **more: object) -> str:
 
 
 def test_chosen_kernels_of_named_requests() -> None:
+    """Where more than one name is given, the calibration decides between them: both compute only what is needed."""
     vector = torch.ones(64)
-    assert chosen() == "exact"
-    assert chosen(mask=Causal()) == "exact"
-    assert chosen(mask=Window(10_000, 10_000)) == "exact"  # a mask that forbids nothing
-    assert chosen(mask=Window(255, 0)) == "streaming"
-    assert chosen(mask=Padding(torch.tensor([8000]))) == "streaming"  # as an array it would be over the limit
+    whole, skipping = ("exact", "blocks", "streaming"), ("blocks", "streaming")
+    assert chosen() in whole
+    assert chosen(mask=Causal()) in whole
+    assert chosen(mask=Window(10_000, 10_000)) in whole  # a mask that forbids nothing
+    assert chosen(mask=Window(255, 0)) in skipping
+    assert chosen(mask=Padding(torch.tensor([8000]))) in skipping  # as an array it would be over the limit
+    assert chosen(bias=ALiBi.for_heads(8)) in skipping
+    assert chosen(bias=SinkLogits(torch.zeros(8))) in skipping
     assert chosen(score=ScaledDot(softcap=50.0)) == "streaming"
-    assert chosen(bias=ALiBi.for_heads(8)) == "streaming"
-    assert chosen(bias=SinkLogits(torch.zeros(8))) == "streaming"
     assert chosen(dropout=0.1) == "streaming"
     assert chosen(score=Additive(vector)) == "additive"
     assert chosen(score=Additive(vector), grad=True) == "additive"
@@ -78,7 +95,10 @@ def refused(shape: tuple[int, ...], **more: object) -> dict[str, str]:
 
 def test_every_reason_to_refuse() -> None:
     soft, tiny = ScaledDot(softcap=2.0), (1, 1, 3, 4)
-    assert refused(tiny) == {"additive": "does not know the score ScaledDot", "reference": "only when asked for"}
+    general = {name: why for name, why in refused(tiny).items() if name in {row.name for row in GENERAL}}
+    assert general == {"additive": "does not know the score ScaledDot", "reference": "only when asked for"}
+    assert refused(tiny)["flex"] == "does not run on cpu"
+    assert refused(tiny)["dilated"] == "made for one Dilated mask, alone or with & Causal() and & Window(...)"
     assert refused(tiny, score=soft)["exact"] == "has no softcap or activation inside the scores"
     assert refused(tiny, bias=SinkLogits(torch.zeros(1)))["exact"] == "has no sink logits"
     assert refused(tiny, dropout=0.5)["exact"] == "has no dropout in linear memory"
@@ -143,24 +163,26 @@ def test_a_plan_refuses_what_attend_would_refuse() -> None:
 def test_the_printed_plan() -> None:
     """It names the kernel, why, the operations, the bytes, the peak, and each other row with its reason."""
     mask = Window(255, 0)
-    lines = str(regard.plan(*(big(*LONG) for _ in range(3)), mask=mask, bias=ALiBi.for_heads(8))).splitlines()
+    plan = regard.plan(*(big(*LONG) for _ in range(3)), mask=mask, bias=ALiBi.for_heads(8))
+    lines = str(plan).splitlines()
     assert lines[0] == (
         "asked       query (1, 8, 8192, 64), key (1, 8, 8192, 64), value (1, 8, 8192, 64), float32, "
         "ScaledDot(scale=None, softcap=None), mask: window of 255 before and 0 after, ALiBi(slopes=<float32 (8,)>)"
     )
-    assert lines[1].startswith("kernel      streaming: tiles with an online softmax")
-    assert re.fullmatch(r"why         the cheapest that fits, about \S+ m?s on a 2-core machine .*", lines[2])
-    assert re.fullmatch(r"operations  24\.7 GFLOP", lines[3])
-    assert re.fullmatch(r"memory      \S+ GiB read and written, \S+ MiB peak extra", lines[4])
-    assert [line.split(":")[0] for line in lines[5:]] == ["not exact", "not additive", "not dense", "not reference"]
-    assert all(re.fullmatch(r"not \w+: +\S.*", line) for line in lines[5:])
+    assert lines[1] == f"kernel      {plan.kernel}: {plan.chosen.row.about}"
+    assert re.fullmatch(r"why         the cheapest that fits, about \S+ m?s", lines[2])
+    assert re.fullmatch(r"times by    the (kernel table's rough constants|calibration that ships .*)", lines[3])
+    assert re.fullmatch(r"operations  \S+ GFLOP", lines[4])
+    assert re.fullmatch(r"memory      \S+ [GM]iB read and written, \S+ [KM]iB peak extra", lines[5])
+    assert [line.split(":")[0] for line in lines[6:]] == [f"not {row.name}" for row in TABLE if row.name != plan.kernel]
+    assert all(re.fullmatch(r"not [\w-]+: +\S.*", line) for line in lines[6:])
 
 
 def test_the_printed_plan_of_a_forced_kernel() -> None:
     lines = str(regard.plan(*(big(1, 2, 5, 4) for _ in range(3)), dropout=0.1, kernel="dense")).splitlines()
     assert lines[0].endswith("dropout 0.1")
     assert lines[2].startswith("why         forced by kernel='dense', about ")
-    assert lines[4].endswith("query x key arrays")
+    assert lines[5].endswith("query x key arrays")
     slow = str(regard.plan(*(big(*LONG) for _ in range(3)), mask=Window(255, 0), kernel="dense"))
     assert "not streaming:   cheaper, had none been forced: about " in slow
     grads = (big(1, 2, 5, 4, grad=True) for _ in range(3))
@@ -187,3 +209,63 @@ def test_a_plan_runs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     plan = regard.plan(*(big(1, 1, 1_000_000, 64) for _ in range(3)), mask=Causal())
     assert plan.chosen.cost.flops == 2.0 * 1e12 * 128 / 2
     assert "128 TFLOP" in str(plan)
+
+
+def test_a_made_up_calibration_makes_the_planner_choose_another_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    for cheapest in ("exact", "streaming", "dense"):
+        seconds = {"exact": 2.0, "streaming": 2.0, "dense": 2.0, "reference": 0.0} | {cheapest: 1.0}
+        known = made_up(**seconds, **{row.name: 3.0 for row in TABLE if row.name not in seconds})
+        monkeypatch.setattr(planner, "current", lambda known=known: known)
+        plan = regard.plan(*(big(1, 1, 3, 4) for _ in range(3)))
+        assert (plan.kernel, plan.chosen.seconds, plan.calibrated) == (cheapest, 1.0, True)
+        assert planner.choose(request(*(big(1, 1, 3, 4) for _ in range(3)))).name == cheapest
+        lines = str(plan).splitlines()
+        assert lines[2:4] == [
+            "why         the cheapest that fits, about 1 s",
+            "times by    the calibration that ships with regard (Abacus with 2 threads, torch 2.13, 2026-11-21)",
+        ]
+
+
+def test_a_plan_without_rates_for_its_kernel_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planner, "current", lambda: made_up(dense=1.0))
+    plan = regard.plan(*(big(1, 1, 3, 4) for _ in range(3)), kernel="exact")
+    assert not plan.calibrated
+    assert str(plan).splitlines()[3] == "times by    the kernel table's rough constants"
+
+
+def test_choosing_is_planning_without_the_words() -> None:
+    for shape in ((1, 1, 3, 4), (1, 1, 0, 4), (2, 8, 300, 64), LONG):
+        for more in (
+            {},
+            {"mask": Causal()},
+            {"mask": Window(7, 0)},
+            {"dropout": 0.5},
+            {"score": ScaledDot(softcap=2.0)},
+        ):
+            asked = request(*(big(*shape) for _ in range(3)), **more)  # type: ignore[arg-type]
+            for kernel in (None, "dense"):
+                assert planner.choose(asked, kernel) is planner.plan(asked, kernel).chosen.row
+
+
+def test_choosing_costs_only_what_can_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: object) -> None:
+        raise AssertionError("costed")
+
+    spoilt = tuple(replace(row, cost=fail) if row.name in ("additive", "reference") else row for row in TABLE)
+    monkeypatch.setattr(planner, "TABLE", spoilt)
+    asked = request(*(big(1, 1, 3, 4) for _ in range(3)))
+    assert planner.choose(asked).name in ("exact", "dense")
+
+
+def test_choosing_fails_as_planning_does() -> None:
+    q = torch.zeros(1, 1, 3, 4, device="meta")
+    with pytest.raises(KernelError, match="no kernel can do this"):
+        planner.choose(request(q, q, q))
+
+
+def test_no_calibration_chooses_a_kernel_over_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planner, "current", lambda: made_up(**{row.name: 1.0 for row in TABLE} | {"dense": 1e-9}))
+    for length, over in ((1831, False), (1832, True)):
+        asked = request(*(big(1, 1, length, 4) for _ in range(3)), score=ScaledDot(softcap=2.0))
+        assert (planner.choose(asked).name != "dense") == over
+        assert (planner.plan(asked).kernel != "dense") == over

@@ -16,7 +16,7 @@ from tests.observed import every_sample, hold_seen, hold_unbiased, small_tiles
 import regard
 from regard.engine.observation import Wanted
 from regard.engine.observe import observe, statistics
-from regard.spec import Causal, Cosine, Padding, Request, Window, request
+from regard.spec import Causal, Cosine, Dense, Request, Window, request
 
 EVERYTHING = Wanted(top=3, bins=(3, 4))
 
@@ -58,11 +58,11 @@ def hold_outputs() -> None:
 
 
 def hold_rubbish() -> None:
-    q, k, v = drawn(5, 9, dtype=torch.float32)
-    mask = Padding(torch.tensor([6])) & Window(4, 9)
-    for what in (torch.nan, 1e31):
+    mask = Dense((torch.arange(9) != 3)[None]) & Window(4, 9)
+    for what, dtype in ((torch.nan, torch.float32), (1e31, torch.float64)):
+        q, k, v = drawn(5, 9, dtype=dtype)
         broken = k.clone()
-        broken[:, :, 6:] = what
+        broken[:, :, 3] = what
         hold_seen(request(q, k, v, mask=mask), statistics(request(q, broken, v, mask=mask), EVERYTHING), EVERYTHING)
 
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from regard.kernels.cost import Cost, dense_cost, density, exact_cost, streaming_cost
+from regard.kernels.cost import Cost, blocks_cost, dense_cost, density, exact_cost, streaming_cost
 from regard.spec import Additive, ALiBi, Causal, Padding, Prefix, Request, TensorBias, Window, request
 
 IO = 512
-TILES = 4 * 2**20  # streaming: four tiles of 2 heads x 128 x 1,024 float32
+TILES = 4 * 512 * 512 * 3  # streaming: three tiles of float32
 OWN = 4 * 2 * 512 * 64  # what torch's own tiles take
 
 
@@ -23,13 +23,15 @@ def ask(dtype: torch.dtype = torch.float32, *, grad: bool = False, value_dim: in
 
 
 def test_exact() -> None:
-    """A multiply-add is two: 64 scores x (4 + 4) x 2 = 1,024."""
-    assert exact_cost(ask()) == Cost(1024, IO, OWN, 0)
-    assert exact_cost(ask(mask=Causal(), query_start=0)) == Cost(512, IO, OWN, 0)
-    assert exact_cost(ask(mask=Prefix(8))) == Cost(1024, IO, OWN, 0)
+    """A multiply-add is two: 64 scores x (4 + 4) x 2 = 1,024. torch reads keys and values, 256 bytes, for each of the
+    two query heads."""
+    read = IO + 256
+    assert exact_cost(ask()) == Cost(1024, read, OWN, 0, 64)
+    assert exact_cost(ask(mask=Causal(), query_start=0)) == Cost(512, read, OWN, 0, 32)
+    assert exact_cost(ask(mask=Prefix(8))) == Cost(1024, read, OWN, 0, 64)
     # as an array: 4 x 8 entries of 1 byte, and a copy of 4 bytes; two heads of it for a bias a head
-    assert exact_cost(ask(mask=Causal())) == Cost(1024, IO + 160, OWN + 160, 160)
-    assert exact_cost(ask(bias=ALiBi(torch.ones(2)))) == Cost(1024, IO + 320, OWN + 320, 320)
+    assert exact_cost(ask(mask=Causal())) == Cost(1024, read + 160, OWN + 160, 160, 64)
+    assert exact_cost(ask(bias=ALiBi(torch.ones(2)))) == Cost(1024, read + 320, OWN + 320, 320, 64)
     assert exact_cost(ask(mask=Padding(torch.tensor([3])), bias=torch.zeros(4, 8))).square_bytes == 160
 
 
@@ -47,22 +49,39 @@ def test_exact_fills_up_to_one_size() -> None:
 
 
 def test_streaming() -> None:
-    assert streaming_cost(ask()) == Cost(1024, IO + 16 * 64, TILES, 0)
-    assert streaming_cost(ask(grad=True)) == Cost(1024, IO + 16 * 64, TILES + 2 * IO, 0)
+    """One tile, for the one key head. Values of 128 bytes are copied with a column of ones."""
+    assert streaming_cost(ask()) == Cost(1024, IO, TILES + 128, 0, 64, 1)
+    assert streaming_cost(ask(grad=True)) == Cost(1024, IO, TILES + 128 + 2 * IO, 0, 64, 1)
     with torch.no_grad():
-        assert streaming_cost(ask(grad=True)).extra_bytes == TILES
-    assert streaming_cost(ask(torch.float16)) == Cost(1024, IO / 2 + 16 * 64, TILES + IO, 0)
+        assert streaming_cost(ask(grad=True)).extra_bytes == TILES + 128
+    # half of everything; keys and values, 128 bytes, are widened, which is written and read: 8 times that
+    assert streaming_cost(ask(torch.float16)) == Cost(1024, IO / 2 + 8 * 128, TILES + 64 + IO, 0, 64, 1)
 
 
 def test_streaming_skips_what_the_mask_rules_out() -> None:
-    assert streaming_cost(ask(mask=Prefix(0))) == Cost(0, IO, TILES, 0)
+    assert streaming_cost(ask(mask=Prefix(0))) == Cost(0, IO, TILES + 128, 0)
+    # the mask is laid over once for both heads: 4 bytes for each of 4 x 5 entries
+    assert streaming_cost(ask(mask=Prefix(5))) == Cost(640, IO + 4 * 20, TILES + 128, 0, 40, 1)
+
+
+def test_streaming_the_careful_way() -> None:
+    """Dropout goes by tiles of 2 heads x 128 x 1,024: 16 bytes moved for each score."""
+    assert streaming_cost(ask(dropout=0.5)) == Cost(1024, IO + 16 * 64, 4 * 2**20, 0, 64, 64 / (2 * 128 * 1024))
+
+
+def test_blocks() -> None:
+    """Without a mask one strip, one call. With one its numbers are laid out once for both heads; 5 of 8 keys are read."""
+    assert blocks_cost(ask()) == Cost(1024, IO + 256, 4 * 256 * 8, 0, 64, 1)
+    assert blocks_cost(ask(mask=Prefix(5))) == Cost(640, IO + 160 + 4 * 20, 4 * 256 * 5, 0, 40, 1)
 
 
 def test_dense() -> None:
-    """64 scores x 4 bytes x 5 arrays = 1,280 bytes; the additive score has dim 4 more of them in place of one."""
-    assert dense_cost(ask()) == Cost(1024, IO + 4 * 1280, 1280 + 2 * IO, 1280)
+    """64 scores x 4 bytes x 5 arrays = 1,280 bytes; the additive score has dim 4 more of them in place of one. Keys
+    and values are repeated for the two heads: 16 bytes for each of 32 queries' numbers."""
+    moved = IO + 16 * 32
+    assert dense_cost(ask()) == Cost(1024, moved + 4 * 1280, 1280 + 2 * IO, 1280, 64)
     additive = dense_cost(ask(score=Additive(torch.ones(4))))
-    assert additive == Cost(64 * (8 * 4 + 2 * 4), IO + 4 * 2048, 2048 + 2 * IO, 2048)
+    assert additive == Cost(64 * (8 * 4 + 2 * 4), moved + 4 * 2048, 2048 + 2 * IO, 2048, 64)
     assert dense_cost(ask(torch.float16)).square_bytes == 1280
     assert dense_cost(ask(torch.float64)).square_bytes == 2560
 

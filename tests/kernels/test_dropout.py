@@ -6,13 +6,14 @@ from dataclasses import replace
 
 import pytest
 import torch
+from tests.cases import TABLE
 from tests.comparison import rebuilt
 from torch import Tensor
 
 from regard.engine.attend import attend
 from regard.engine.plan import plan
 from regard.kernels import tiles
-from regard.kernels.table import TABLE, Row
+from regard.kernels.row import Row
 from regard.spec import Additive, Causal, KernelError, Request, ScaledDot, SinkLogits, request
 
 DROPPING = [row for row in TABLE if row.dropout]

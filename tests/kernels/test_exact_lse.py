@@ -159,16 +159,16 @@ def test_where_torch_spells_it_otherwise_it_is_done_without(change: str, monkeyp
     found = exact._flash()
     monkeypatch.undo()
     assert found is None
-    monkeypatch.setattr(exact, "_FLASH", None)
+    monkeypatch.setattr(exact, "FLASH", None)
     hold_both(ask(), seen=False)
 
 
 def test_grouped_heads_only_where_torchs_operation_takes_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exact, "_TAKES_GROUPS", False)
+    monkeypatch.setattr(exact, "TAKES_GROUPS", False)
     hold_both(ask("grouped"), seen=False)
     hold_both(ask("square"))
 
 
 def test_this_torch_lets_it_be_seen() -> None:
     assert exact._flash() is not None
-    assert exact._TAKES_GROUPS
+    assert exact.TAKES_GROUPS

@@ -10,10 +10,11 @@ from functools import cache
 import pytest
 import torch
 from tests import cases
+from tests.cases import TABLE
 from tests.comparison import Truth, check, truth
 
 import regard
-from regard.kernels.table import TABLE, Row
+from regard.kernels.row import Row
 from regard.spec import KernelError, Request
 from regard.spec.request import DTYPES
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 from tests import cases
+from tests.cases import TABLE
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from regard.kernels import exact
-from regard.kernels.table import TABLE, Row
+from regard.kernels.row import Row
 from regard.spec import Additive, Causal, Padding, ScaledDot, Score, Window, request
 
 ORDERS = {

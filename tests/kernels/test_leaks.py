@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import pytest
 import torch
+from tests.cases import TABLE
 from tests.comparison import gradients_of
 from torch import Tensor
 
-from regard.kernels.table import TABLE, Row
+from regard.kernels.row import Row
 from regard.spec import (
     ActivatedDot,
     Additive,

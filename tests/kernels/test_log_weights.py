@@ -10,7 +10,7 @@ from tests import cases
 from tests.observed import figures
 from torch import Tensor
 
-from regard.kernels import log_weights, second_pass
+from regard.kernels import layout, log_weights, second_pass
 from regard.kernels.log_weights import LOG2E, LOW, Chunk, Lane, LogWeights
 from regard.spec import Causal, Dense, Mask, Padding, Place, Prefix, Request, TensorBias, Window, request
 from regard.spec.mask import Block
@@ -75,7 +75,7 @@ MASKS: dict[str, Mask | None] = {
 def test_spans_hold_every_allowed_pair_and_are_what_they_say(
     mask: str, keys: range, width: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(log_weights, "BLOCK", 4)
+    monkeypatch.setattr(layout, "GRAIN", 4)
     q, k = torch.ones(2, 2, 23, 1), torch.ones(2, 2, 23, 1)
     asked = request(q, k, k, mask=MASKS[mask])
     weights = LogWeights.of(asked, second_pass.made(asked), None)
@@ -126,7 +126,7 @@ def tiles_of(asked: Request, heads: tuple[int, ...], queries: Tensor) -> Tensor:
 def test_tiles_of_any_heads_and_queries_are_the_weights(
     score: str, queries: list[int], heads: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(log_weights, "BLOCK", 5)
+    monkeypatch.setattr(layout, "GRAIN", 5)
     for mask in ("sinks and window", "documents", "dense", "thin dense"):
         asked = cases.asked(score, mask, "all at once")
         chosen = torch.tensor(queries, dtype=torch.int64)
@@ -167,19 +167,32 @@ def test_a_tile_is_never_minus_infinity() -> None:
                     assert torch.isfinite(tile).all()
 
 
-def test_a_mask_that_is_the_same_for_all_is_laid_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Chunks of 3, 3 and 1 of 7 queries, each with 2 batch items x 3 key heads."""
-    made, seen = cases.asked("scaled", "causal"), []
+@pytest.mark.parametrize("relative", [False, True])
+def test_what_a_mask_lays_out_is_kept_for_the_lanes_and_along_the_diagonal(
+    relative: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """7 queries in chunks of 2, 2, 2 and 1, 4 keys in blocks of 2, each for 2 batch items x 2 key heads. Query 0 stands
+    on key 0: two blocks on the diagonal are mixed, and alike; below it all is allowed, from query 4 on as well."""
+    monkeypatch.setattr(layout, "GRAIN", 2)
+    mask = Causal() if relative else Causal() & Prefix(99)
+    q, k = torch.randn(2, 2, 7, 3), torch.randn(2, 2, 4, 3)
+    asked, seen = request(q, k, k, mask=mask, query_start=0), []
     original = Causal.tile
 
     def counted(self: Causal, rows: range, cols: range, place: Place) -> Tensor:
-        seen.append(rows)
+        seen.append((rows, cols))
         return original(self, rows, cols, place)
 
+    weights = LogWeights.of(asked, second_pass.made(asked), None)
     monkeypatch.setattr(Causal, "tile", counted)
-    tiles_of(made, tuple(range(6)), torch.arange(7))
-    # the last query, on the last key, sees all; the whole block is the truth's
-    assert [rows for rows in seen if rows != range(7)] == [range(3), range(3, 6)]
+    for chunk in log_weights.chunks(torch.arange(7), 2, 2048):
+        for lane in log_weights.lanes(asked.place, 2, (0, 1)):
+            rows = weights.rows(lane, chunk)
+            for cols, answer in weights.spans(chunk, asked.place.cols, 2):
+                tile = weights.tile(lane, chunk, rows, cols, answer)
+                allowed = original(Causal(), chunk.rows, cols, asked.place)
+                assert torch.equal(tile > -LOW / 2, allowed)
+    assert seen == [(range(2), range(2)), (range(2, 4), range(2, 4))][: 1 if relative else 2]
 
 
 @pytest.mark.parametrize("what", [torch.nan, torch.inf, -torch.inf, 3e38])

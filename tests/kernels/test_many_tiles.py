@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+from tests.cases import TABLE
 from tests.comparison import check, truth
 from torch import Tensor
 
 from regard.kernels import additive, tiles
-from regard.kernels.table import TABLE, Row
+from regard.kernels.row import Row
 from regard.spec import (
     Additive,
     ALiBi,

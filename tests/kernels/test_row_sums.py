@@ -9,7 +9,7 @@ import torch
 from tests import cases
 from tests.observed import BASE, figures, hold
 
-from regard.kernels import log_weights, row_sums, second_pass
+from regard.kernels import layout, row_sums, second_pass
 from regard.spec import Dot, Padding, Request, SinkLogits, request
 
 ALL = tuple(range(cases.HEADS))
@@ -33,7 +33,7 @@ def test_sums_of_1_2_5_and_a_sink_of_8() -> None:
 @pytest.mark.parametrize("score", ["scaled by -.3", "softcap", "general", "additive a head"])
 def test_over_many_small_tiles(score: str, bias: str, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tiles of 3 queries and 4 keys."""
-    monkeypatch.setattr(log_weights, "BLOCK", 4)
+    monkeypatch.setattr(layout, "GRAIN", 4)
     monkeypatch.setattr(row_sums, "WIDTH", 4)
     monkeypatch.setattr(row_sums, "CELLS", 12)
     for mask in cases.masks():
@@ -67,7 +67,7 @@ def test_empty_rows_are_minus_infinity_with_a_sink_and_without() -> None:
 
 def test_the_largest_score_may_come_last_or_first(monkeypatch: pytest.MonkeyPatch) -> None:
     """log(e^-1e4 + e^0 + e^1e4) is 1e4: no overflow, whichever tile comes first."""
-    monkeypatch.setattr(log_weights, "BLOCK", 1)
+    monkeypatch.setattr(layout, "GRAIN", 1)
     monkeypatch.setattr(row_sums, "WIDTH", 1)
     for keys in ([-1e4, 0.0, 1e4], [1e4, 0.0, -1e4], [-1e4, -1e4, -1e4]):
         k = torch.tensor(keys).view(1, 1, 3, 1)

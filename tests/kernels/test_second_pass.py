@@ -8,9 +8,9 @@ from tests import cases
 from tests.observed import figures
 from torch import Tensor
 
-from regard.kernels import log_weights, second_pass
+from regard.kernels import layout, second_pass
 from regard.kernels.additive import AdditiveTiles
-from regard.kernels.streaming import DotTiles
+from regard.kernels.dot_tiles import DotTiles
 from regard.kernels.tallies import Piece
 from regard.spec import Causal, Request, Window, request
 
@@ -53,7 +53,7 @@ def run(
 @pytest.mark.parametrize("heads", [ALL, (5, 0, 1), ()], ids=str)
 @pytest.mark.parametrize("mask", cases.masks())
 def test_every_weight_is_shown_once(mask: str, heads: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(log_weights, "BLOCK", 4)
+    monkeypatch.setattr(layout, "GRAIN", 4)
     monkeypatch.setattr(second_pass, "CELLS", 24)
     monkeypatch.setattr(second_pass, "LEAST", 4)
     for score, bias in (("scaled", "all at once"), ("softcap", "float mask"), ("additive", "no bias")):

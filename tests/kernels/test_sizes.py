@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from tests.cases import TABLE
 from tests.comparison import check, truth
 
 from regard.engine.attend import attend
-from regard.kernels.table import TABLE, Row
+from regard.kernels.row import Row
 from regard.spec import (
     Additive,
     ALiBi,

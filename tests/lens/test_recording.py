@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import regard
-from regard.engine.seam_reach import Reached
+from regard.engine.seam_reach import Answer, Reached
 from regard.lens.choice import Choice
 from regard.lens.part import valid_keys, words
 from regard.lens.recording import Recording, _version
@@ -216,9 +216,12 @@ def test_what_padding_looks_at_is_of_no_account() -> None:
     assert layer.lse[1, :, 3:].isneginf().all()
 
 
+ANSWER = Answer(lambda output: output)
+
+
 def test_a_call_that_does_not_account_for_its_output_is_listed() -> None:
     q = torch.zeros(1, 1, 2, 2)
-    reached = Reached("a", "self", 1, regard.request(q, q, q), lambda: "out", lambda out: f"{out} is odd")
+    reached = Reached("a", "self", 1, regard.request(q, q, q), lambda: "out", lambda out: f"{out} is odd", ANSWER)
     recording = Recording("M", regard.engine.observation.Wanted(), Choice.of(None))
     assert recording.handle(reached) == "out"
     assert recording.unseen == {"a": "out is odd"}

@@ -105,8 +105,8 @@ def test_tensors_come_in_field_order_with_nested_ones() -> None:
     ] * 2
     ids, table = torch.tensor([1]), torch.ones(1, 1, dtype=torch.bool)
     found = (Causal() & (Dense(table) | ~Documents(ids))).tensors()
-    assert found[0] is table
-    assert found[1] is ids
+    assert torch.equal(found[0], table)
+    assert torch.equal(found[1], ids)
     assert len(found) == 2
     assert ScaledDot().tensors() == ()
 

@@ -6,7 +6,21 @@ from typing import Annotated, Any
 
 import typer
 
-from regard.app.commands import check, data, demo, evaluate, explain, observe, plan, predict, tasks, train, walk
+from regard.app.commands import (
+    bench,
+    calibrate,
+    check,
+    data,
+    demo,
+    evaluate,
+    explain,
+    observe,
+    plan,
+    predict,
+    tasks,
+    train,
+    walk,
+)
 
 _ABOUT = """Attention as a limited resource: train a model that attends, see where it looked, and what it costs.
 
@@ -29,7 +43,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
-for module in (demo, train, evaluate, predict, explain, observe, check, tasks, plan, walk):
+for module in (demo, train, evaluate, predict, explain, observe, check, tasks, plan, walk, bench, calibrate):
     module.register(app)
 app.add_typer(data.group, name="data")
 

@@ -10,51 +10,31 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from regard.bridges.transformers_calls import Call, read_call
-from regard.engine.seam_check import accounts_for
-from regard.engine.seam_forward import VISITOR
-from regard.engine.seam_reach import Reaching
-from regard.spec.request import Request
+import torch
+from torch import Tensor
 
-_LOCK = threading.Lock()
-_USERS = 0
-_OWN: Callable[..., Any] | None = None
+from regard.bridges.transformers_calls import Call, read_call
+from regard.bridges.transformers_lookup import LookUp
+from regard.bridges.transformers_masks import answering as answering_masks
+from regard.engine.seam_check import accounts_for, accounts_for_rows, some_rows
+from regard.engine.seam_forward import VISITOR
+from regard.engine.seam_reach import Answer, Reaching
+from regard.spec.request import Request
 
 
 @contextmanager
 def opened() -> Iterator[None]:
-    """Models of this context, if it is reaching one, get wrapped attention functions; all others get them as ever."""
-    interface = getattr(sys.modules.get("transformers.modeling_utils"), "AttentionInterface", None)
-    if interface is None or not hasattr(interface, "get_interface"):  # no model was loaded, so there is none to reach
+    """Models of this context, if it is reaching one, get wrapped attention functions, and, if it is to be answered,
+    described masks; all others get theirs as ever."""
+    functions = getattr(sys.modules.get("transformers.modeling_utils"), "AttentionInterface", None)
+    masks = getattr(sys.modules.get("transformers.masking_utils"), "AttentionMaskInterface", None)
+    generation = getattr(sys.modules.get("transformers.generation.utils"), "GenerationMixin", None)
+    with _FUNCTIONS.opened(functions), _MASKS.opened(masks), _COMPILING.opened(generation):
         yield
-        return
-    _open(interface)
-    try:
-        yield
-    finally:
-        _close(interface)
-
-
-def _open(interface: type) -> None:
-    global _USERS, _OWN
-    with _LOCK:
-        if _USERS == 0:
-            _OWN = interface.__dict__["get_interface"]
-            interface.get_interface = _answering(_OWN)  # type: ignore[attr-defined]
-        _USERS += 1
-
-
-def _close(interface: type) -> None:
-    global _USERS, _OWN
-    with _LOCK:
-        _USERS -= 1
-        if _USERS == 0:
-            interface.get_interface, _OWN = _OWN, None  # type: ignore[attr-defined]
 
 
 def _answering(own: Callable[..., Any]) -> Callable[..., Any]:
@@ -69,23 +49,90 @@ def _answering(own: Callable[..., Any]) -> Callable[..., Any]:
     return get_interface
 
 
+def _not_compiling(own: Callable[..., Any]) -> Callable[..., Any]:
+    """`generate` compiles a model by itself where it has a cache of fixed size on a GPU: not one that is reached."""
+
+    @functools.wraps(own)
+    def compiles(self: Any, *args: Any, **kwargs: Any) -> Any:
+        reaching = VISITOR.get()
+        if isinstance(reaching, Reaching) and id(getattr(self, "config", None)) in reaching.configs:
+            return False
+        return own(self, *args, **kwargs)
+
+    return compiles
+
+
+_FUNCTIONS = LookUp("get_interface", _answering)
+_MASKS = LookUp("__getitem__", answering_masks)
+_COMPILING = LookUp("_valid_auto_compile_criteria", _not_compiling)
+
+
 def _watched(reaching: Reaching, function: Callable[..., Any], name: str) -> Callable[..., Any]:
-    @functools.wraps(function)
+    """`function`, offered to whoever reaches the model; made once, for a model asks at each call."""
+    made: Callable[..., Any] | None = reaching.wrapped.get((function, name))
+    if made is not None:
+        return made
+
     def attention(*args: Any, **kwargs: Any) -> Any:
         if reaching.inside is None:
             return function(*args, **kwargs)
-        given = _signature(function).bind(*args, **kwargs).arguments
-        call = Call(function, name, {**given, **given.pop("kwargs", {})})
+        call = Call(function, name, _named(function, args, kwargs))
+        answer = Answer(_given, _kept(call), lambda request: _tried(call, request))
         return reaching.offer(
-            lambda: read_call(reaching.masks, call), lambda: function(*args, **kwargs), explains=_explains
+            lambda: read_call(reaching.masks, call), lambda: function(*args, **kwargs), answer, explains=_explains
         )
 
+    reaching.wrapped[function, name] = functools.update_wrapper(attention, function)
     return attention
+
+
+def _named(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """What the function is given, by the names of its arguments."""
+    if len(args) == len(_FIRST) and _first(function) == _FIRST:  # as every model of the library calls it
+        return {**dict(zip(_FIRST, args, strict=True)), **kwargs}
+    given = _signature(function).bind(*args, **kwargs).arguments
+    return {**given, **given.pop("kwargs", {})}
 
 
 def _explains(request: Request, out: Any) -> str | None:
     """`out` is what an attention function gives: (batch, query_len, heads, value_dim), and weights or None."""
     return accounts_for(request, out[0].transpose(1, 2))
+
+
+def _given(output: Tensor) -> tuple[Tensor, None]:
+    return output.transpose(1, 2).contiguous(), None
+
+
+def _kept(call: Call) -> str | None:
+    """The library's function through torch's kernel gives no weights either way; the others do where they are asked."""
+    if call.is_sdpa:
+        return None
+    capturing = getattr(sys.modules.get("transformers.utils.output_capturing"), "_active_collector", None)
+    collected = capturing.get() if capturing is not None else None
+    if call.given.get("output_attentions") or any("attentions" in key for key in collected or ()):
+        return "its caller asks for the weights too (output_attentions=True), a query x key array"
+    return None
+
+
+def _tried(call: Call, request: Request) -> str | None:
+    """Every model brings an eager function of its own, and anyone may register one: each is asked for a few queries."""
+    if call.is_known or not request.place.query_len:
+        return None
+    rows = some_rows(request)
+    try:
+        with torch.no_grad():
+            out = call.function(**call.for_queries(rows))[0].transpose(1, 2)
+    except Exception as error:  # it may be anyone's; the model's own call goes on
+        return f"its attention function ({call.function.__name__}) could not be tried on a few queries: {error}"
+    return accounts_for_rows(request, out, rows)
+
+
+_FIRST = ("module", "query", "key", "value", "attention_mask")
+
+
+@functools.lru_cache(maxsize=64)
+def _first(function: Callable[..., Any]) -> tuple[str, ...]:
+    return tuple(_signature(function).parameters)[: len(_FIRST)]
 
 
 @functools.lru_cache(maxsize=64)

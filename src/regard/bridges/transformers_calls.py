@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from regard.engine.seam_described import DescribedMask, rows_of
 from regard.engine.seam_mask import MaskReader, Read
 from regard.spec.bias import Bias, SinkLogits, TensorBias
 from regard.spec.errors import SpecError
@@ -19,6 +20,7 @@ from regard.spec.request import Request, request
 from regard.spec.score import ScaledDot
 
 _SINKS = ("s_aux", "sinks")
+_BY_QUERY = ("query", "attention_mask", "position_bias")  # arguments whose third axis is the queries
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,9 +42,25 @@ class Call:
         return "flash" in self.name or "flash" in self.function.__name__
 
     @property
+    def is_known(self) -> bool:
+        """The library's own function through torch's kernel, which computes what its arguments say and no more."""
+        return self.function.__module__ == "transformers.integrations.sdpa_attention"
+
+    def for_queries(self, rows: list[int]) -> dict[str, Any]:
+        """The arguments for these queries alone, without dropout."""
+        given = self.given
+        return {**given, **{name: _rows(given.get(name), rows) for name in _BY_QUERY if name in given}, "dropout": 0.0}
+
+    @property
     def causal(self) -> bool:
         told = self.given.get("is_causal")
         return bool(getattr(self.given["module"], "is_causal", True) if told is None else told)
+
+
+def _rows(given: Any, rows: list[int]) -> Any:
+    if isinstance(given, DescribedMask):
+        return rows_of(given, rows)
+    return given[:, :, rows] if isinstance(given, Tensor) and given.dim() == 4 and given.shape[2] > 1 else given
 
 
 def read_call(masks: MaskReader, call: Call) -> Request:
@@ -54,7 +72,7 @@ def read_call(masks: MaskReader, call: Call) -> Request:
     if query.shape[0] < key.shape[0]:  # learned queries, the same for every item
         query = query.expand(key.shape[0], *query.shape[1:])
     read = _mask(masks, call, query, key)
-    if call.is_sdpa and isinstance(read.mask, Causal) and key.shape[2] > query.shape[2]:
+    if call.is_sdpa and given.get("attention_mask") is None and read.mask is not None:  # a cache with room to spare
         key, value = key[:, :, : query.shape[2]], value[:, :, : query.shape[2]]
     return request(
         *(query, key, value),

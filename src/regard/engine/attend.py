@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from regard.engine import plan as planner
-from regard.kernels.table import Row
+from regard.kernels.row import Row
 from regard.spec.bias import Bias
 from regard.spec.errors import ShapeError
 from regard.spec.mask import Mask
@@ -20,6 +20,7 @@ from regard.spec.score import ScaledDot, Score
 _SCALED_DOT = ScaledDot()
 _CHOSEN: dict[tuple[Any, ...], Row] = {}  # the planner's choices for calls that are told apart by sizes alone
 _REMEMBERED = 4096
+FEW_QUERIES = 16
 
 # who is to be told of the calls made in this context (set by `regard.engine.seams.reach`); gives what `attend` returns
 WATCHER: ContextVar[Callable[[Request, Callable[[], Tensor]], Tensor] | None] = ContextVar("watcher", default=None)
@@ -77,49 +78,61 @@ def plan(
     query_start: int | None = None,
     dropout: float = 0.0,
     kernel: str | None = None,
+    measure: bool = False,
 ) -> planner.Plan:
-    """What `attend` with the same arguments would run, at what cost, and why; `print(plan)` shows it. Runs nothing.
+    """What `attend` with the same arguments would run, at what cost, and why; `print(plan)` shows it.
+
+    Runs nothing, unless `measure`: then the chosen kernel, the next cheapest that fits and any other that is predicted
+    to be close run a few times (backward too, where a gradient is wanted; no `.grad` is touched), and the measured
+    times stand beside the predicted ones.
 
     Raises what `attend` would raise.
     """
     if isinstance(q, Tensor) and q.dim() < 4:
         q, k, v = _four(q, k, v)
     asked = request(q, k, v, score=score, mask=mask, bias=bias, query_start=query_start, dropout=dropout)
-    return planner.plan(asked, kernel)
+    return planner.plan(asked, kernel, measure=measure)
 
 
 def choose(asked: Request, kernel: str | None) -> Row:
     """The row to run; the planner is asked once for calls that differ in nothing it looks at."""
     key = _signature(asked, kernel)
-    if key is None:
-        return planner.plan(asked, kernel).chosen.row
     found = _CHOSEN.get(key)
     if found is None:
-        found = planner.plan(asked, kernel).chosen.row
+        found = planner.choose(asked, kernel)
         if len(_CHOSEN) >= _REMEMBERED:
             _CHOSEN.clear()
         _CHOSEN[key] = found
     return found
 
 
-def _signature(asked: Request, kernel: str | None) -> tuple[Any, ...] | None:
-    """What the planner's choice depends on, if that is sizes and plain values alone; else None."""
-    if asked.biases or asked.sink is not None:
-        return None
-    if asked.mask is not None and asked.mask.tensors():
-        return None
+def _signature(asked: Request, kernel: str | None) -> tuple[Any, ...]:
+    """What the planner's choice depends on."""
     q, k, v = asked.query, asked.key, asked.value
     score = asked.score if isinstance(asked.score, ScaledDot) else _kind(asked.score)
+    # a large tensor is not looked into by the planner: its place in the expression is enough
+    mask = asked.mask if asked.mask is None or asked.mask.lasting else asked.mask.words()
+    biases = tuple(_kind(bias) for bias in (*asked.biases, asked.sink) if bias is not None)
     return (
-        *(q.shape, k.shape, v.shape, q.dtype, q.device, asked.place.query_start),
-        *(score, asked.mask, asked.dropout, kernel),
+        *(q.shape, *_sizes(asked), v.shape[3], q.dtype, q.device),
+        *(score, mask, biases, asked.dropout, kernel, 0 if torch.compiler.is_compiling() else torch.get_num_threads()),
         torch.is_grad_enabled() and (q.requires_grad or k.requires_grad or v.requires_grad),
     )
 
 
-def _kind(score: Score) -> tuple[Any, ...]:
-    """What the planner looks at in a score: its class, its curve, and whether its own tensors want a gradient."""
-    return type(score), getattr(score, "_curve", None), any(t.requires_grad for t in score.tensors())
+def _sizes(asked: Request) -> tuple[Any, ...]:
+    """Sizes of the keys, and where the queries lie before their end. While one token follows another these change with
+    every step: then they are told apart by their powers of two alone."""
+    batch, heads, length, dim = asked.key.shape
+    gap = length - asked.place.query_len - asked.place.query_start
+    if asked.query.shape[2] <= FEW_QUERIES < length and gap >= 0:
+        return batch, heads, dim, "about", length.bit_length(), gap.bit_length()
+    return batch, heads, dim, length, gap
+
+
+def _kind(part: Score | Bias) -> tuple[Any, ...]:
+    """What the planner looks at in a score or a bias: its class, its curve, and its tensors' shapes and gradients."""
+    return type(part), getattr(part, "_curve", None), tuple((t.shape, t.requires_grad) for t in part.tensors())
 
 
 def _four(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from regard.engine.calibration import Calibration, Kind, current, kind_of
 from regard.kernels.cost import Cost
-from regard.kernels.table import SQUARE_LIMIT, TABLE, Row, row
+from regard.kernels.row import Row
+from regard.kernels.table import SQUARE_LIMIT, TABLE, row
 from regard.spec.errors import KernelError
 from regard.spec.request import Request
 
-BYTES_PER_S = 1e10  # of main memory, on the machine the table's figures are of
+CLOSE = 4.0  # `measure` also runs the kernels that are predicted to take at most this many times the chosen one's time
+ROUNDS, ROUNDS_S = 7, 3.0  # of measuring: at most so many, and none is begun after so many seconds
 
 
 @dataclass(frozen=True)
@@ -19,11 +22,8 @@ class Candidate:
     row: Row
     cost: Cost
     reasons: tuple[str, ...]
-
-    @property
-    def seconds(self) -> float:
-        """A rough time, good for ordering rows."""
-        return self.row.fixed_s + self.cost.flops / self.row.flops_per_s + self.cost.bytes / BYTES_PER_S
+    seconds: float  # predicted
+    measured: float | None = None  # seconds; None where it was not run
 
 
 @dataclass(frozen=True)
@@ -34,43 +34,72 @@ class Plan:
     chosen: Candidate
     forced: bool
     others: tuple[Candidate, ...]
+    calibration: Calibration
+    kind: Kind | None  # dtype and direction; None on a device that no calibration is of
 
     @property
     def kernel(self) -> str:
         """The chosen kernel's name."""
         return self.chosen.row.name
 
+    @property
+    def calibrated(self) -> bool:
+        """Whether the chosen kernel's time was predicted from `calibration`, not from the kernel table's constants."""
+        return self.calibration.knows(self.chosen.row, self.kind)
+
     def __str__(self) -> str:
         why = f"forced by kernel={self.kernel!r}" if self.forced else "the cheapest that fits"
+        source = self.calibration.words() if self.calibrated else "the kernel table's rough constants"
         cost = self.chosen.cost
         lines = [
             f"asked       {self.asked}",
             f"kernel      {self.kernel}: {self.chosen.row.about}",
-            f"why         {why}, about {_time(self.chosen.seconds)} on a 2-core machine (rough; orders the rows)",
+            f"why         {why}, about {_timed(self.chosen)}",
+            f"times by    {source}",
             f"operations  {_short(cost.flops)}FLOP",
             f"memory      {_bytes(cost.bytes)} read and written, {_bytes(cost.extra_bytes)} peak extra"
             + (f", of which {_bytes(cost.square_bytes)} query x key arrays" if cost.square_bytes else ""),
         ]
         for other in self.others:
             dearer = other.seconds >= self.chosen.seconds
-            fits = f"{'dearer' if dearer else 'cheaper, had none been forced'}: about {_time(other.seconds)}"
+            fits = f"{'dearer' if dearer else 'cheaper, had none been forced'}: about {_timed(other)}"
             reason = "; ".join(other.reasons) or fits
             lines.append(f"not {other.row.name + ':':<12} {reason}")
         return "\n".join(lines)
 
 
-def plan(request: Request, kernel: str | None = None) -> Plan:
-    """Choose a kernel, or hold the forced one against the request. Raises `KernelError`; never falls back."""
-    candidates = [Candidate(each, each.cost(request), reasons(each, request)) for each in TABLE]
+def plan(request: Request, kernel: str | None = None, *, measure: bool = False) -> Plan:
+    """Choose a kernel, or hold the forced one against the request. Raises `KernelError`; never falls back.
+
+    Nothing is run, unless `measure`: then the chosen kernel, the next cheapest that fits, and every other that fits and
+    is predicted to take at most `CLOSE` times the chosen one's time, run a few times in turns.
+    """
+    calibration, kind = current(), kind_of(request)
+    candidates = []
+    for each in TABLE:
+        cost = each.cost(request)
+        seconds = calibration.seconds(each, cost, kind)
+        candidates.append(Candidate(each, cost, reasons(each, request), seconds))
+    chosen = _cheapest(request, candidates) if kernel is None else _forced(request, kernel, candidates)
+    others = tuple(replace(c, reasons=_all_reasons(c)) for c in candidates if c is not chosen)
+    if measure:
+        chosen, others = _measured(request, chosen, others)
+    return Plan(words(request), chosen, kernel is not None, others, calibration, kind)
+
+
+def choose(request: Request, kernel: str | None = None) -> Row:
+    """The row that `plan` chooses, sooner: only what fits is costed, and nothing is put into words."""
     if kernel is not None:
-        return _forced(request, kernel, candidates)
-    fitting = [c for c in candidates if c.row.automatic and not c.reasons and c.cost.square_bytes <= SQUARE_LIMIT]
-    if not fitting:
-        told = "\n".join(f"  {c.row.name}: {'; '.join(_all_reasons(c))}" for c in candidates)
-        raise KernelError(f"no kernel can do this ({words(request)}):\n{told}")
-    chosen = min(fitting, key=lambda c: c.seconds)
-    others = tuple(Candidate(c.row, c.cost, _all_reasons(c)) for c in candidates if c is not chosen)
-    return Plan(words(request), chosen, False, others)
+        return plan(request, kernel).chosen.row
+    calibration, kind = current(), kind_of(request)
+    found, least = None, float("inf")
+    for each in TABLE:
+        if each.automatic and not reasons(each, request):
+            cost = each.cost(request)
+            seconds = calibration.seconds(each, cost, kind)
+            if seconds < least and cost.square_bytes <= SQUARE_LIMIT:
+                found, least = each, seconds
+    return plan(request).chosen.row if found is None else found  # where none fits, the plan's error says why
 
 
 def reasons(each: Row, request: Request) -> tuple[str, ...]:
@@ -88,7 +117,9 @@ def reasons(each: Row, request: Request) -> tuple[str, ...]:
         (request.query.dtype in each.dtypes, f"does not take {request.query.dtype}"),
         (request.query.device.type in each.devices, f"does not run on {request.query.device.type}"),
     )
-    return tuple(reason for ok, reason in checks if not ok)
+    found = [reason for ok, reason in checks if not ok]
+    unfit = None if found else each.fits(request)
+    return tuple(found) if unfit is None else (unfit,)
 
 
 def words(request: Request) -> str:
@@ -102,7 +133,15 @@ def words(request: Request) -> str:
     return ", ".join(parts)
 
 
-def _forced(request: Request, kernel: str, candidates: list[Candidate]) -> Plan:
+def _cheapest(request: Request, candidates: list[Candidate]) -> Candidate:
+    fitting = [c for c in candidates if not _all_reasons(c)]
+    if not fitting:
+        told = "\n".join(f"  {c.row.name}: {'; '.join(_all_reasons(c))}" for c in candidates)
+        raise KernelError(f"no kernel can do this ({words(request)}):\n{told}")
+    return min(fitting, key=lambda c: c.seconds)
+
+
+def _forced(request: Request, kernel: str, candidates: list[Candidate]) -> Candidate:
     if row(kernel) is None:
         raise KernelError(
             f"kernel={kernel!r}: expected one of {', '.join(each.name for each in TABLE)}, or None to choose"
@@ -113,8 +152,21 @@ def _forced(request: Request, kernel: str, candidates: list[Candidate]) -> Plan:
             f"kernel={kernel!r} cannot do this ({words(request)}): it {'; it '.join(chosen.reasons)}. "
             "Leave kernel=None to let the planner choose"
         )
-    others = tuple(Candidate(c.row, c.cost, _all_reasons(c)) for c in candidates if c is not chosen)
-    return Plan(words(request), chosen, True, others)
+    return chosen
+
+
+def _measured(
+    request: Request, chosen: Candidate, others: tuple[Candidate, ...]
+) -> tuple[Candidate, tuple[Candidate, ...]]:
+    """The candidates again, with the times of those that `plan` says are run."""
+    from regard.engine.calibration_clock import call_of, in_turns
+
+    fitting = sorted((c for c in others if not c.reasons), key=lambda c: c.seconds)
+    run = [chosen, *fitting[:1], *(c for c in fitting[1:] if c.seconds <= CLOSE * chosen.seconds)]
+    calls = [call_of(c.row, request) for c in run]
+    taken = in_turns(calls, request.place.device, rounds=ROUNDS, seconds=ROUNDS_S)
+    found = {c.row.name: replace(c, measured=each) for c, each in zip(run, taken, strict=True)}
+    return found[chosen.row.name], tuple(found.get(c.row.name, c) for c in others)
 
 
 def _all_reasons(candidate: Candidate) -> tuple[str, ...]:
@@ -142,6 +194,12 @@ def _bytes(number: float) -> str:
             return f"{number:.4g} {unit}"
         number /= 1024
     return f"{number:.4g} TiB"
+
+
+def _timed(candidate: Candidate) -> str:
+    """The predicted time and, beside it, the measured one."""
+    told = _time(candidate.seconds)
+    return told if candidate.measured is None else f"{told}, measured {_time(candidate.measured)}"
 
 
 def _time(seconds: float) -> str:

@@ -23,9 +23,22 @@ def accounts_for(request: Request, output: Tensor) -> str | None:
     in words. Rows that may attend to nothing are not compared: models fill them in many ways."""
     if request.dropout or not request.place.query_len or not request.place.key_len:
         return None
-    rows = sorted({0, request.place.query_len // 2, request.place.query_len - 1})
-    made, lse = dense.run(_at(request, rows))
-    alive, given = torch.isfinite(lse)[..., None], output[:, :, rows].to(made.dtype)
+    rows = some_rows(request)
+    return accounts_for_rows(request, output[:, :, rows], rows)
+
+
+def some_rows(request: Request) -> list[int]:
+    """The first, the middle and the last query."""
+    return sorted({0, request.place.query_len // 2, request.place.query_len - 1})
+
+
+@torch.no_grad()
+def accounts_for_rows(request: Request, output: Tensor, rows: list[int]) -> str | None:
+    """The same where only `rows` were computed: `output` (batch, heads, len(rows), value_dim), without dropout."""
+    if not request.place.key_len:
+        return None
+    made, lse = dense.run(_at(replace(request, dropout=0.0), rows))
+    alive, given = torch.isfinite(lse)[..., None], output.to(made.dtype)
     off = float(torch.where(alive, (made - given).abs(), 0.0).nan_to_num(nan=torch.inf).max())
     size = float(torch.where(alive, given.abs(), 0.0).max())
     if off <= _tolerance(request.query, output) * (size + 1e-6):

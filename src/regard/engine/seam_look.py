@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch import nn
@@ -33,11 +34,16 @@ def kind_of(module: nn.Module, path: str, args: tuple[Any, ...], kwargs: Mapping
     """ "cross" where the innermost module was given something else to attend to, or is named so; else "self"."""
     given = dict(kwargs)
     if len(args) > 1:
-        names = list(inspect.signature(type(module).forward).parameters)[1:]
-        given.update(zip(names, args, strict=False))
+        given.update(zip(_arguments(type(module).forward), args, strict=False))
     if any(given.get(name) is not None for name in _OTHERS):
         return "cross"
     return "cross" if _CROSS.search(type(module).__name__) or _CROSS.search(path.rpartition(".")[2]) else "self"
+
+
+@functools.lru_cache(maxsize=256)
+def _arguments(forward: Callable[..., Any]) -> tuple[str, ...]:
+    """The names of what a class's `forward` takes, after `self`."""
+    return tuple(inspect.signature(forward).parameters)[1:]
 
 
 def why_unseen(module: nn.Module) -> str:

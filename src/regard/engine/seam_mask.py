@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from regard.engine.seam_described import DescribedMask, laid_out, read_description
 from regard.spec.bias import Bias, TensorBias
 from regard.spec.mask import Mask
 from regard.spec.membership import Dense
@@ -32,7 +33,14 @@ class MaskReader:
 
     def read(self, given: Tensor, shape: tuple[int, int, int, int]) -> Read:
         """`given` (4-D, True = may attend, or floats to be added), broadcast to (batch, heads, query_len, key_len)."""
+        if isinstance(given, DescribedMask):
+            described = read_description(given)
+            if described is not None and given.shape[2:] == shape[2:]:
+                return Read(described.mask, (), described.query_start)
+            given = laid_out(given)
         if given.is_inference():  # such a tensor does not tell whether it was changed
+            return read_mask(given, shape)
+        if given.requires_grad and torch.is_grad_enabled():  # each call of what is trained has a graph of its own
             return read_mask(given, shape)
         key = (given.data_ptr(), given.shape, given.stride(), given.dtype, given._version, shape)
         for _, known, found in self._kept:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from regard.engine.seam_mask import MaskReader
-from regard.engine.seam_reach import Frame, Reaching
+from regard.engine.seam_reach import Answer, Frame, Reaching
 from regard.spec.bias import Bias
 from regard.spec.mask import Mask
 from regard.spec.request import Request, request
@@ -79,10 +79,18 @@ def run_multihead(reaching: Reaching, frame: Frame, inner: Callable[..., Any]) -
         inputs = tuple(given[name].transpose(0, 1) if turned else given[name] for name in ("query", "key", "value"))
         return _request(reaching, _Weights.of(module), inputs, given)
 
+    def give(output: Tensor) -> tuple[Tensor, None]:
+        assert isinstance(module, nn.MultiheadAttention)
+        made = _projected(output, module.out_proj.weight, module.out_proj.bias)
+        if given["query"].dim() == 2:
+            return made[0], None
+        return made if module.batch_first else made.transpose(0, 1), None
+
     query, key = given["query"], given["key"]
+    answer = Answer(give, kept=_kept(query, given.get("need_weights", True)))
     # what is attended to comes as key and value; queries of their own with keys of their own may be one sequence
     kind = "self" if query is key else "cross" if key is given["value"] or query.shape != key.shape else None
-    return reaching.offer(read, lambda: inner(*frame.args, **frame.kwargs), kind=kind)
+    return reaching.offer(read, lambda: inner(*frame.args, **frame.kwargs), answer, kind=kind)
 
 
 def read_function(reaching: Reaching, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request:
@@ -104,6 +112,30 @@ def read_function(reaching: Reaching, args: tuple[Any, ...], kwargs: dict[str, A
     return _request(reaching, weights, inputs, given)
 
 
+def answer_function(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Answer:
+    """What F.multi_head_attention_forward gives: the output, projected, and None for the weights."""
+    bound = _FUNCTION.bind(*args, **kwargs)
+    bound.apply_defaults()
+    given = bound.arguments
+
+    def give(output: Tensor) -> tuple[Tensor, None]:
+        made = _projected(output, given["out_proj_weight"], given["out_proj_bias"])
+        return made[0] if given["query"].dim() == 2 else made.transpose(0, 1), None
+
+    return Answer(give, kept=_kept(given["query"], given["need_weights"]))
+
+
+def _projected(output: Tensor, weight: Tensor, offset: Tensor | None) -> Tensor:
+    """(batch, heads, length, dim) -> (batch, length, size)."""
+    return F.linear(output.transpose(1, 2).flatten(2), weight, offset)
+
+
+def _kept(query: Tensor, weights_wanted: bool) -> str | None:
+    if weights_wanted:
+        return "its caller asks for the weights too (need_weights=True), a query x key array; pass need_weights=False"
+    return "its sequences are a nested tensor; pass a padded one and key_padding_mask" if query.is_nested else None
+
+
 def run_layer(reaching: Reaching, frame: Frame, inner: Callable[..., Any]) -> Any:
     """An nn.TransformerEncoderLayer. On its slow path it calls its `self_attn`, which is seen there. On its fast path
     it does not: one kernel computes the whole layer, and the attention is read from the layer's input."""
@@ -122,7 +154,10 @@ def run_layer(reaching: Reaching, frame: Frame, inner: Callable[..., Any]) -> An
         return _request(reaching, _Weights.of(module.self_attn), (read_from,) * 3, masks)
 
     name = reaching.names.get(id(module.self_attn), f"{frame.path}.self_attn")
-    return reaching.offer(read, lambda: out, name=name, kind="self")
+    answer = Answer(
+        lambda output: out, kept="one kernel computed the whole layer before its attention could be reached"
+    )
+    return reaching.offer(read, lambda: out, answer, name=name, kind="self")
 
 
 def _request(reaching: Reaching, weights: _Weights, inputs: tuple[Tensor, ...], given: dict[str, Any]) -> Request:

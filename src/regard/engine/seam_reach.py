@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode, _get_current_function_mode
 
+from regard.engine.seam_habits import Habits
 from regard.engine.seam_look import kind_of, looks_like_attention, why_unseen
 from regard.engine.seam_mask import MaskReader
+from regard.spec.errors import SpecError
 from regard.spec.request import Request
 
 Explains = Callable[[Request, Any], "str | None"]
@@ -19,6 +22,24 @@ Explains = Callable[[Request, Any], "str | None"]
 
 def _trusted(request: Request, out: Any) -> None:
     """For ways in that say exactly what is computed."""
+
+
+def _known(request: Request) -> str | None:
+    """For ways in whose computation is known from their arguments."""
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """How a caller is given an output that it did not compute itself.
+
+    give: (batch, heads, query_len, value_dim) -> what the caller expects. kept: why nothing but the caller's own
+    computation will do, or None. tried: asks the caller's own function for a few queries, beside the call, and says in
+    words how the request fails to account for what it gives; None where it does not, or where no trial is needed.
+    """
+
+    give: Callable[[Tensor], Any]
+    kept: str | None = None
+    tried: Callable[[Request], str | None] = _known
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +50,8 @@ class Reached:
     been called from outside by then, this time included (a decoding step is one). request: the call as regard would be
     asked for it; where `kind` is "cross" its positions mean nothing.
     compute: runs the model's own computation, unchanged, and gives what the model is to get (call it once). explains:
-    given what `compute` gave, None, or in words how the request fails to account for it.
+    given what `compute` gave, None, or in words how the request fails to account for it. answer: how to give the model
+    another output than its own.
     """
 
     name: str
@@ -38,10 +60,24 @@ class Reached:
     request: Request
     compute: Callable[[], Any]
     explains: Callable[[Any], str | None]
+    answer: Answer
+
+    def give(self, output: Tensor) -> Any:
+        """`output` (batch, heads, query_len, value_dim), attention as `request` says, as what this caller expects.
+
+        Not where `answer.kept` says why only the model's own computation will do.
+        """
+        return self.answer.give(output)
 
 
 Handler = Callable[[Reached], Any]
-Reader = Callable[["Reaching", tuple[Any, ...], dict[str, Any]], Request]
+
+
+class Way(NamedTuple):
+    """How the arguments of a torch function are read, and how its caller is answered."""
+
+    read: Callable[[Reaching, tuple[Any, ...], dict[str, Any]], Request]
+    answer: Callable[[tuple[Any, ...], dict[str, Any]], Answer]
 
 
 @dataclass(eq=False)
@@ -62,12 +98,19 @@ class Reaching:
 
     names: dict[int, str]  # id of a module -> its path
     handler: Handler
-    functions: dict[Callable[..., Any], Reader]
+    functions: dict[Callable[..., Any], Way]
     modules: dict[Callable[..., Any], Callable[[Reaching, Frame, Callable[..., Any]], Any]]
     fast: tuple[type[nn.Module], ...]  # these look for a function mode, and compute other bits when there is one
+    answers: bool = False  # the handler means to give outputs of its own
+    configs: frozenset[int] = frozenset()  # ids of the configurations that the model's modules hold
     unseen: dict[str, str] = field(default_factory=dict)
+    unread: dict[str, str] = field(default_factory=dict)  # those of `unseen` whose calls came, and could not be read
+    written: Counter[str] = field(default_factory=Counter)  # masks that were laid out in full, by what asked for it
+    held: set[str] = field(default_factory=set)  # descriptions of masks that held at a few queries, in words
     turn: int = 0  # calls from outside so far
     masks: MaskReader = field(default_factory=MaskReader)
+    habits: Habits = field(default_factory=Habits)
+    wrapped: dict[Any, Any] = field(default_factory=dict)  # a bridge's wrappers, made once
     _stack: list[Frame] = field(default_factory=list)
     _seen: set[str] = field(default_factory=set)
     _paused: bool = False
@@ -89,12 +132,21 @@ class Reaching:
     def visit(self, module: nn.Module, inner: Callable[..., Any], args: tuple[Any, ...], kwargs: Any) -> Any:
         """Run a module of the model; what attends in it is seen."""
         path = self.names.get(id(module))
-        if path is None or self._paused or (not self._stack and _in_backward()):
+        # a checkpointed layer computes again in the backward pass: that was seen before, but must be answered again
+        if path is None or self._paused or (not self._stack and not self.answers and _in_backward()):
             return inner(*args, **kwargs)
+        if self.answers and self._stack and self.habits.quiet(path):
+            return inner(*args, **kwargs)
+        if self.answers and not self._stack and _compiled():
+            raise SpecError(
+                "the model in use is being called by compiled code (torch.compile), in which its attention cannot be "
+                "answered: call the model itself"
+            )
         self.turn += not self._stack
         frame = Frame(module, path, args, kwargs)
         self._stack.append(frame)
-        was = self._sight_for(module)
+        was = self._sighted
+        self._turn_sight(self._looks(module, path))
         try:
             own = self.modules.get(type(module).forward)
             return inner(*args, **kwargs) if own is None else own(self, frame, inner)
@@ -106,6 +158,7 @@ class Reaching:
         self,
         read: Callable[[], Request],
         compute: Callable[[], Any],
+        answer: Answer,
         *,
         name: str | None = None,
         kind: str | None = None,
@@ -120,12 +173,14 @@ class Reaching:
             try:
                 request = read()
             except Exception as error:  # whatever it is, the model runs; if the call itself is wrong, it says so
-                self.doubt(name, f"its call could not be read: {error}")
+                self.unread[name] = f"its call could not be read: {error}"
+                self.doubt(name, self.unread[name])
                 return compute()
             kind = kind or kind_of(frame.module, frame.path, frame.args, frame.kwargs)
             self._seen.add(name)
             frame.calls += 1
-            return self.handler(Reached(name, kind, self.turn, request, compute, lambda out: explains(request, out)))
+            told = Reached(name, kind, self.turn, request, compute, lambda out: explains(request, out), answer)
+            return self.handler(told)
         finally:
             self._paused = False
 
@@ -133,7 +188,7 @@ class Reaching:
         """A call of `regard.attend` in this context."""
         if self.inside is None:
             return compute()
-        out: Tensor = self.offer(lambda: asked, compute)
+        out: Tensor = self.offer(lambda: asked, compute, _OWN)
         return out
 
     def doubt(self, name: str, reason: str) -> None:
@@ -147,14 +202,17 @@ class Reaching:
         if not frame.calls and not frame.told and frame.path not in self._seen and looks_like_attention(frame.module):
             self.unseen.setdefault(frame.path, why_unseen(frame.module))
             frame.told = True
+        if self.answers:
+            self.habits.left(frame.path, attends=bool(frame.calls or frame.told))
         if self._stack:
             self._stack[-1].calls += frame.calls
             self._stack[-1].told |= frame.told
 
-    def _sight_for(self, module: nn.Module) -> bool:
-        was = self._sighted
-        self._turn_sight(not isinstance(module, self.fast))
-        return was
+    def _looks(self, module: nn.Module, path: str) -> bool:
+        """Whether torch functions are looked at while `module` runs. Where calls are to be answered, torch's own layers
+        are to see that they are, and to leave the path on which they compute everything at once."""
+        fast = isinstance(module, self.fast)
+        return not fast if not self.answers else fast or self.habits.calls(path)
 
     def _turn_sight(self, on: bool) -> None:
         """Push or pop our function mode. Under a mode of the model's own, ours cannot be taken away, and need not:
@@ -167,6 +225,9 @@ class Reaching:
             self._sighted = False
 
 
+_OWN = Answer(lambda output: output, kept="it calls regard.attend itself: there is nothing to take over")
+
+
 class _Sight(TorchFunctionMode):
     """Sees torch functions that attend. torch takes a mode off the stack while it answers, so no call is seen twice."""
 
@@ -176,14 +237,24 @@ class _Sight(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         reaching, given = self._reaching, kwargs or {}
-        reader = reaching.functions.get(func)
-        if reader is None or reaching.inside is None or torch.compiler.is_compiling():
+        way = reaching.functions.get(func)
+        if way is None or reaching.inside is None or torch.compiler.is_compiling():
             return func(*args, **given)
-        return reaching.offer(lambda: reader(reaching, args, given), lambda: func(*args, **given))
+        reaching.habits.direct.add(reaching.inside.path)
+        return reaching.offer(
+            lambda: way.read(reaching, args, given), lambda: func(*args, **given), way.answer(args, given)
+        )
 
 
 def _top_mode() -> object:
     return _get_current_function_mode()  # type: ignore[no-untyped-call]
+
+
+def _compiled() -> bool:
+    """True in what torch.compile runs: its callback is then set, with nothing else in torch telling of it."""
+    found = getattr(getattr(torch._C, "_dynamo", None), "eval_frame", None)
+    asked = getattr(found, "get_eval_frame_callback", None)
+    return asked is not None and callable(asked())
 
 
 def _in_backward() -> bool:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from regard.engine.seam_mask import MaskReader, Read
+from regard.engine.seam_reach import Answer
 from regard.spec.errors import ShapeError
 from regard.spec.positional import Causal
 from regard.spec.request import Request, request
@@ -40,6 +41,22 @@ def read_sdpa(masks: MaskReader, args: tuple[Any, ...], kwargs: dict[str, Any]) 
         query_start=read.query_start,
         dropout=float(given.get("dropout_p") or 0.0),
     )
+
+
+def answer_sdpa(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Answer:
+    """The output in the shape that torch gives: with as many axes as the inputs have."""
+    given = [args[i] if i < len(args) else kwargs.get(name) for i, name in enumerate(("query", "key", "value"))]
+    axes = max(tensor.dim() for tensor in given if isinstance(tensor, Tensor))
+
+    def give(output: Tensor) -> Tensor:
+        if axes == 4:
+            return output
+        if axes < 4:
+            return output[:, 0] if axes == 3 else output[0, 0]
+        lead: torch.Size = torch.broadcast_shapes(*(tensor.shape[:-3] for tensor in given))  # type: ignore
+        return output.reshape(*lead, *output.shape[1:])
+
+    return Answer(give)
 
 
 def _four(tensor: Tensor) -> Tensor:

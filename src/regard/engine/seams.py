@@ -18,17 +18,19 @@ from torch.nn import functional as F
 
 from regard.engine.attend import WATCHER
 from regard.engine.seam_forward import VISITOR, wrapped
-from regard.engine.seam_multihead import read_function, run_layer, run_multihead
-from regard.engine.seam_reach import Handler, Reached, Reaching, Reader
-from regard.engine.seam_sdpa import read_sdpa
+from regard.engine.seam_multihead import answer_function, read_function, run_layer, run_multihead
+from regard.engine.seam_reach import Handler, Reached, Reaching, Way
+from regard.engine.seam_sdpa import answer_sdpa, read_sdpa
 from regard.spec.errors import SpecError
 from regard.spec.value import described
 
 __all__ = ["Reached", "Reaching", "reach"]
 
-FUNCTIONS: dict[Callable[..., Any], Reader] = {
-    F.scaled_dot_product_attention: lambda reaching, args, kwargs: read_sdpa(reaching.masks, args, kwargs),
-    F.multi_head_attention_forward: read_function,
+FUNCTIONS: dict[Callable[..., Any], Way] = {
+    F.scaled_dot_product_attention: Way(
+        lambda reaching, args, kwargs: read_sdpa(reaching.masks, args, kwargs), answer_sdpa
+    ),
+    F.multi_head_attention_forward: Way(read_function, answer_function),
 }
 MODULES: dict[Callable[..., Any], Any] = {
     nn.MultiheadAttention.forward: run_multihead,
@@ -39,7 +41,7 @@ LIBRARIES = {"transformers": "regard.bridges.transformers"}  # each bridge has `
 
 
 @contextmanager
-def reach(model: nn.Module, handler: Handler) -> Iterator[Reaching]:
+def reach(model: nn.Module, handler: Handler, *, answers: bool = False) -> Iterator[Reaching]:
     """Call `handler(reached)` for every attention call that `model` makes in this thread, in order.
 
     What the handler returns is what the model gets; `reached.compute()` runs the model's own computation, so that a
@@ -47,14 +49,19 @@ def reach(model: nn.Module, handler: Handler) -> Iterator[Reaching]:
     threads, other models, and calls outside of the model's modules are left alone. The yielded `Reaching` knows what
     could not be seen: `unseen`, path -> reason.
 
+    answers: the handler means to give outputs of its own (`reached.give`). Layers then take their slow path, in which
+    their attention is a call, and a library whose masks can be described hands out descriptions, not n x n tensors.
+
     Raises `SpecError` for what is no module, a compiled or scripted model, and a `reach` inside a `reach`.
     """
     names = _names(model)
     if VISITOR.get() is not None:
         raise SpecError(
-            "a model is being watched in this thread already: leave that block first, or watch a module that holds both"
+            "a model is being watched in this thread already, or used: leave that block first, or pass a module that "
+            "holds both"
         )
-    reaching = Reaching(names, handler, FUNCTIONS, MODULES, FAST)
+    configs = frozenset(id(module.__dict__["config"]) for module in model.modules() if "config" in module.__dict__)
+    reaching = Reaching(names, handler, FUNCTIONS, MODULES, FAST, answers, configs)
     with ExitStack() as stack:
         for bridge in _bridges():
             stack.enter_context(bridge)
@@ -74,11 +81,11 @@ def _names(model: object) -> dict[int, str]:
         # asked by name, for torch's compiler is slow to import and need not be there
         if type(module).__name__ == "OptimizedModule" or module._compiled_call_impl is not None:
             raise SpecError(
-                f"{where} is compiled (torch.compile), and its attention runs inside compiled code, out of sight: "
-                "watch the model before compiling it (`compiled._orig_mod` is the one that was compiled)"
+                f"{where} is compiled (torch.compile), and its attention runs inside compiled code, out of reach: "
+                "pass the model as it was before (`compiled._orig_mod`), and call that one"
             )
         if isinstance(module, torch.jit.ScriptModule):
-            raise SpecError(f"{where} is a TorchScript module, whose attention is out of sight: watch the eager model")
+            raise SpecError(f"{where} is a TorchScript module, whose attention is out of reach: pass the eager model")
     return {id(module): path or type(module).__name__ for path, module in model.named_modules()}
 
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import torch
 
-from regard.kernels import exact
+from regard.kernels import blocks, exact, layout, tiled
 from regard.kernels.tiles import TILE_COLS, TILE_ROWS
 from regard.spec.mask import Block
 from regard.spec.request import Request
 
+FEW = 16  # queries: with so few, torch's operation reads keys once for each query head
 GRID = 16  # a mask is asked about GRID x GRID blocks to see how much of the square it leaves
 
 
@@ -23,6 +24,8 @@ class Cost:
     bytes: float  # read and written from and to memory, inputs and output once
     extra_bytes: float  # peak memory above inputs and output
     square_bytes: float
+    cells: float = 0.0  # scores computed
+    steps: float = 0.0  # separate small computations, each with a price of its own
 
 
 def exact_cost(request: Request) -> Cost:
@@ -32,7 +35,21 @@ def exact_cost(request: Request) -> Cost:
     if request.query.shape[3] != request.value.shape[3]:
         padded = 2.0 * max(_bytes(request.query) + _bytes(request.key), _bytes(request.value))
     working = 4.0 * 2 * 512 * 64  # torch's own tiles, a few hundred KiB
-    return Cost(_dot_flops(request) * share, _io(request) + square, square + padded + working, square)
+    cells = _cells(request) * share
+    read = _io(request) + (request.groups - 1) * _cache(request)  # keys and values once for each query head
+    return Cost(_dot_flops(request) * share, read + square, square + padded + working, square, cells)
+
+
+def blocks_cost(request: Request) -> Cost:
+    """The strips that hold anything, each a call of torch's operation for all heads at once."""
+    left = layout.work(request, blocks.height(request), tiled.WIDTH)
+    share = left.cells / max(1.0, _cells(request))
+    mixed = 0.0 if request.mask is None and not request.biases else 4.0 * left.cells / max(1, request.place.heads)
+    strip = 4.0 * blocks.HIGHEST * request.place.key_len * share
+    sums = 2 * _io(request) if request.wants_gradient() else 0
+    flops = _dot_flops(request) * share
+    few = (request.groups - 1) * _cache(request) * share if request.place.query_len <= FEW else 0.0
+    return Cost(flops, _io(request) + mixed + few, strip + sums, 0, left.cells, float(left.strips))
 
 
 def dense_cost(request: Request) -> Cost:
@@ -41,24 +58,44 @@ def dense_cost(request: Request) -> Cost:
     width = max(4, request.query.element_size())
     depth = request.query.shape[3] if not request.score.dot_family else 1
     square = cells * width * (4 + depth)
-    return Cost(_flops(request), _io(request) + 4 * square, square + 2 * _io(request), square)
+    repeated = 16.0 * request.query.numel() if request.groups > 1 else 0.0
+    moved = _io(request) + 4 * square + _widened(request) + repeated
+    return Cost(_flops(request), moved, square + 2 * _io(request), square, cells)
 
 
 def streaming_cost(request: Request) -> Cost:
     """Only the blocks that hold anything are computed; a few tiles and float32 copies of half inputs live at once."""
+    return _tiled_cost(request) if tiled.expected(request) else _online_cost(request)
+
+
+def _tiled_cost(request: Request) -> Cost:
+    left = layout.work(request, tiled.height(request), tiled.WIDTH)
+    share = left.cells / max(1.0, _cells(request))
+    tile = 4.0 * tiled.TALL * tiled.WIDTH * 3
+    copies = 2 * _io(request) if request.query.element_size() == 2 else 0
+    values = _bytes(request.value)  # with a column of ones
+    backward = 2 * _io(request) if request.wants_gradient() else 0
+    extra = tile + copies + values + backward
+    laid = 0.0 if request.mask is None else 4.0 * left.cells / max(1, request.place.heads)  # once for all heads
+    moved = _io(request) + _widened(request) + laid
+    return Cost(_flops(request) * share, moved, extra, 0, left.cells, float(left.tiles))
+
+
+def _online_cost(request: Request) -> Cost:
     share = density(request)
     lanes = max(1, request.place.batch * request.place.heads)
     tile = 4 * min(lanes * TILE_ROWS * TILE_COLS, max(1 << 20, lanes * 8 * 64))
     copies = 2 * _io(request) if request.query.element_size() == 2 else 0
     backward = 2 * _io(request) if request.wants_gradient() else 0
     cells = _cells(request) * share
-    return Cost(_flops(request) * share, _io(request) + 16 * cells, 4 * tile + copies + backward, 0)
+    steps = cells / (lanes * TILE_ROWS * TILE_COLS)
+    return Cost(_flops(request) * share, _io(request) + 16 * cells, 4 * tile + copies + backward, 0, cells, steps)
 
 
 def density(request: Request) -> float:
     """The share of the square that is not in blocks of which the mask says none."""
     place = request.place
-    if request.mask is None or not (place.query_len and place.key_len):
+    if request.mask is None or not request.mask.lasting or not (place.query_len and place.key_len):
         return 1.0
     row_step = max(TILE_ROWS, math.ceil(place.query_len / GRID))
     col_step = max(TILE_COLS, math.ceil(place.key_len / GRID))
@@ -109,6 +146,15 @@ def _io(request: Request) -> float:
     place = request.place
     output = place.batch * place.heads * place.query_len * request.value.shape[3] * request.value.element_size()
     return float(sum(_bytes(t) for t in (request.query, request.key, request.value)) + output)
+
+
+def _cache(request: Request) -> float:
+    return _bytes(request.key) + _bytes(request.value)
+
+
+def _widened(request: Request) -> float:
+    """Bytes that float32 copies of half keys and values cost, written and read."""
+    return 8.0 * _cache(request) if request.query.element_size() == 2 else 0.0
 
 
 def _bytes(tensor: torch.Tensor) -> float:

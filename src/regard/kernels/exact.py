@@ -35,10 +35,10 @@ def with_lse(request: Request) -> tuple[Tensor, Tensor | None]:
     """
     plain = triangular(request) or (open_mask(request) and not request.biases)
     query, key, value = request.query, request.key, request.value
-    if _FLASH is None or not (plain and _flash_runs(request) and guard.finite(query, key, value)):
+    if FLASH is None or not (plain and _flash_runs(request) and guard.finite(query, key, value)):
         return run(request)[0], None
     query, key, value, scale = _as_taken(request, (query, key, value))
-    output, lse = _FLASH(query, key, value, 0.0, triangular(request), attn_mask=None, scale=scale)
+    output, lse = FLASH(query, key, value, 0.0, triangular(request), attn_mask=None, scale=scale)
     return output[..., : request.value.shape[3]], lse
 
 
@@ -48,7 +48,7 @@ def _flash_runs(request: Request) -> bool:
     Not for half types: torch's exponentials are rougher there, which shows in the lse's fifth digit, and queries that a
     score prepares are rounded first. Grouped heads: only where the operation is known to take them as they are.
     """
-    whole = request.query.dtype in (torch.float32, torch.float64) and (request.groups == 1 or _TAKES_GROUPS)
+    whole = request.query.dtype in (torch.float32, torch.float64) and (request.groups == 1 or TAKES_GROUPS)
     switched_on = torch.backends.cuda.flash_sdp_enabled()  # type: ignore[no-untyped-call]
     free = switched_on and not torch.is_autocast_enabled("cpu")
     return whole and free and request.query.device.type == "cpu"
@@ -65,8 +65,8 @@ def _flash() -> Callable[..., tuple[Tensor, Tensor]] | None:
 
 
 _TAKES = ["query", "key", "value", "dropout_p", "is_causal", "attn_mask", "scale"]
-_FLASH = _flash()
-_TAKES_GROUPS = tuple(int(part) for part in torch.__version__.split(".")[:2]) >= (2, 13)
+FLASH = _flash()
+TAKES_GROUPS = tuple(int(part) for part in torch.__version__.split(".")[:2]) >= (2, 13)
 
 
 def _output(request: Request, inputs: tuple[Tensor, Tensor, Tensor], added: Tensor | None) -> Tensor:
@@ -88,7 +88,7 @@ def _as_taken(request: Request, inputs: tuple[Tensor, Tensor, Tensor]) -> tuple[
         key, value = key[:, :, : query.shape[2]], value[:, :, : query.shape[2]]
     if causal:
         query, scale = _above_zero(query, scale)
-    return (*_one_size(query, key, value), scale)
+    return (*one_size(query, key, value), scale)
 
 
 def _guarded(request: Request, added: Tensor | None) -> Tensor:
@@ -147,7 +147,7 @@ def _above_zero(query: Tensor, scale: float) -> tuple[Tensor, float]:
     return (query, scale) if scale >= torch.finfo(torch.float32).tiny else (query * scale, 1.0)
 
 
-def _one_size(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def one_size(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """As torch's linear-memory path wants them: one size, so zeros fill up the smaller (they change nothing), and
     neighbours in the last axis side by side in memory."""
     more = value.shape[3] - query.shape[3]

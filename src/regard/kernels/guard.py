@@ -29,8 +29,9 @@ def broken(vectors: Tensor) -> Tensor:
 
 def prepared(score: Score, query: Tensor, key: Tensor) -> Prepared:
     """`score.prepare`, through which no gradient flows to a broken query or key, nor from it to the score's tensors."""
-    if finite(query, key):
-        return score.prepare(query, key)
+    straight = score.prepare(query, key)
+    if (straight.query is query and straight.key is key) or finite(query, key):
+        return straight
     with torch.no_grad():
         raw = score.prepare(query, key)
     made = score.prepare(zeroed(query), zeroed(key))

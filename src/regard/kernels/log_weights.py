@@ -13,13 +13,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from regard.kernels import online
+from regard.kernels import layout, online
+from regard.kernels.dot_tiles import DotTiles
 from regard.kernels.products import product
-from regard.kernels.streaming import DotTiles
 from regard.kernels.tiles import Tile
 from regard.spec.mask import Block
 from regard.spec.place import Place
@@ -28,7 +29,7 @@ from regard.spec.request import Request
 LOG2E = 1 / math.log(2)
 LOW = 1e30  # taken from what is forbidden: its exp2 is 0, and 0 times it is 0, which infinity's would not be
 CELLS = 1 << 19  # scores in a tile: 2 MiB of float32; half and double sizes were 1 to 5 % slower
-BLOCK = 256  # keys at a time that the mask is asked about
+KEPT = 8  # tiles of a mask: those of one strip for all lanes, or those alike along a diagonal
 SPAN = 2048  # queries picked here and there: no more than this many from the first to the last of a chunk
 
 
@@ -92,17 +93,18 @@ class LogWeights:
     tame: bool  # everything finite and far from LOW: what is forbidden may be taken away by adding -LOW
     keys: Tensor  # (batch, kv_heads, key_len, d): with a column of ones when `folded`
     folded: bool  # the lse rides along in the product
-    laid: dict[tuple[range, range], Tensor] = field(default_factory=dict)
+    laid: dict[tuple[Any, ...], Tensor] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, request: Request, made: online.Made, lse: Tensor | None) -> LogWeights:
-        """Prepare a call; everything is detached."""
+    def of(cls, request: Request, made: online.Made, lse: Tensor | None, largest: float | None = None) -> LogWeights:
+        """Prepare a call; everything is detached. `largest` is what `reach` says of it, where that is known."""
+        largest = reach(request, made) if largest is None else largest
         made = online.Made(made.query.detach(), made.key.detach(), tuple(t.detach() for t in made.learned), made.scores)
         folded = isinstance(made.scores, DotTiles) and made.scores.curve.straight
         ones = made.key.new_ones((*made.key.shape[:-1], 1))
         keys = torch.cat((made.key, ones), -1) if folded and lse is not None else made.key
         lse = None if lse is None else lse.detach().to(made.query.dtype)
-        return cls(request, made, lse, _tame(request, made), keys, folded)
+        return cls(request, made, lse, tame(request, largest), keys, folded)
 
     @property
     def span(self) -> int:
@@ -112,16 +114,8 @@ class LogWeights:
 
     def spans(self, chunk: Chunk, keys: range, width: int) -> Iterator[tuple[range, Block]]:
         """The runs of `keys`, at most `width` each, that hold anything for these queries: all of a run, or some."""
-        mask, place = self.request.mask, self.request.place
-        start, held = keys.start, Block.NONE
-        for cols in runs(keys, BLOCK):
-            answer = Block.ALL if mask is None else mask.block(chunk.rows, cols, place)
-            if answer is not held or cols.stop - start > width:
-                if held is not Block.NONE and cols.start > start:
-                    yield range(start, cols.start), held
-                start, held = cols.start, answer
-        if held is not Block.NONE and keys.stop > start:
-            yield range(start, keys.stop), held
+        for span, answer in layout.spans(self.request.mask, chunk.rows, keys, self.request.place):
+            yield from ((cols, answer) for cols in runs(span, width))
 
     def rows(self, lane: Lane, chunk: Chunk) -> Tensor:
         """(heads, count, d): a lane's queries, made ready for the product."""
@@ -134,21 +128,22 @@ class LogWeights:
 
     def tile(self, lane: Lane, chunk: Chunk, ready: Tensor, cols: range, answer: Block) -> Tensor:
         """(heads * count, cols) log2 weights; about -LOW where a query may not attend. `ready` comes from `rows`."""
-        if self.folded:
-            tile = product(ready.flatten(0, 1), self.keys[lane.batch, lane.key_head, cols.start : cols.stop])
-        else:
-            tile = self._scores(lane, ready, cols).mul_(LOG2E)
-            if self.lse is not None:
-                tile.view(len(lane.heads), chunk.count, -1).sub_(self._floor(lane, chunk))
-        self._lay(tile.view(len(lane.heads), chunk.count, -1), lane, chunk, cols, answer)
+        tile = self.raw(lane, ready, self.keys[lane.batch, lane.key_head, cols.start : cols.stop])
+        shown = tile.view(len(lane.heads), chunk.count, -1)
+        if not self.folded and self.lse is not None:
+            shown.sub_(self._floor(lane, chunk))
+        self.lay(shown, lane, chunk, cols, answer)
         return tile
 
-    def _scores(self, lane: Lane, ready: Tensor, cols: range) -> Tensor:
-        """Natural scores by way of the kernel's own tiles, for curves and the additive score."""
-        key = self.made.key[lane.batch, lane.key_head, cols.start : cols.stop][None, None]
+    def raw(self, lane: Lane, ready: Tensor, keys: Tensor) -> Tensor:
+        """(heads * rows, cols) log2 scores of `ready` (heads, rows, d) on `keys` (cols, d), before biases and mask, and
+        less the log2 of each row's sum where that is folded in."""
+        if self.folded:
+            return product(ready.flatten(0, 1), keys)
         learned = tuple(t[list(lane.heads)] for t in self.made.learned)
-        whole = Tile(range(ready.shape[1]), range(len(cols)), False, 0)
-        return self.made.scores.forward(ready[None], key, learned, whole)[0].flatten(0, 1)
+        whole = Tile(range(ready.shape[1]), range(len(keys)), False, 0)
+        found = self.made.scores.forward(ready[None], keys[None, None], learned, whole)
+        return found[0].flatten(0, 1).mul_(LOG2E)
 
     def _floor(self, lane: Lane, chunk: Chunk) -> Tensor:
         """(heads, count, 1) log2 of each row's sum; LOW in an empty row, so that its weights are 0. A row whose every
@@ -165,7 +160,7 @@ class LogWeights:
         some = some[:, chunk.rows.start : chunk.rows.stop]
         return some if chunk.picked is None else some[:, chunk.picked]
 
-    def _lay(self, tile: Tensor, lane: Lane, chunk: Chunk, cols: range, answer: Block) -> None:
+    def lay(self, tile: Tensor, lane: Lane, chunk: Chunk, cols: range, answer: Block) -> None:
         """Put biases and mask over `tile` (heads, count, cols)."""
         request = self.request
         for bias in request.biases:
@@ -182,12 +177,15 @@ class LogWeights:
                 tile.masked_fill_(~part(shown, lane, chunk), -LOW)
 
     def _penalty(self, lane: Lane, chunk: Chunk, cols: range, dtype: torch.dtype) -> Tensor:
-        """0 where the mask allows, -LOW where it forbids; kept for the other lanes where it is the same for all."""
-        spot = (chunk.rows, cols)
+        """0 where the mask allows, -LOW where it forbids; kept where the next lanes or strips will ask for the same."""
+        mask = self.request.mask
+        assert mask is not None
+        alike = mask.relative and chunk.picked is None
+        spot = (cols.start - chunk.rows.start, len(chunk.rows), len(cols)) if alike else (chunk.rows, cols)
         if spot not in self.laid:
-            self.laid.clear()
-            assert self.request.mask is not None
-            self.laid[spot] = self.request.mask.tile(chunk.rows, cols, self.request.place)
+            if len(self.laid) >= KEPT or not (alike or any(chunk.rows in held for held in self.laid)):
+                self.laid.clear()
+            self.laid[spot] = mask.tile(chunk.rows, cols, self.request.place)
             if self.laid[spot].numel() == self.laid[spot].shape[-1] * self.laid[spot].shape[-2]:
                 self.laid[spot] = _penalised(part(self.laid[spot], lane, chunk), dtype)
         found = self.laid[spot]
@@ -203,16 +201,34 @@ def part(shown: Tensor, lane: Lane, chunk: Chunk) -> Tensor:
     return shown if chunk.picked is None or shown.shape[1] == 1 else shown[:, chunk.picked]
 
 
-def _tame(request: Request, made: online.Made) -> bool:
-    """Whether no score, and no bias from above, comes near LOW; False where anything is NaN or infinite."""
-    scale = abs(made.scores.scale) if isinstance(made.scores, DotTiles) else 1.0
-    reach = _largest(made.query) * _largest(made.key) * max(1, made.key.shape[-1]) * max(1.0, scale)
-    above = (float(t.detach().amax()) for bias in request.biases for t in bias.tensors() if t.numel())
-    return reach < LOW / 8 and all(part < LOW / 8 for part in above)
+def reach(request: Request, made: online.Made) -> float:
+    """No score before biases is larger than this, in natural units; infinite or NaN where an input is, or near it."""
+    query, key = made.query.detach(), made.key.detach()
+    if not (query.numel() and key.numel()):
+        return 0.0
+    if not isinstance(made.scores, DotTiles):
+        return largest(query) * largest(key) * max(1, key.shape[-1])
+    longest = query.norm(dim=-1).amax() * key.norm(dim=-1).amax()  # Cauchy and Schwarz
+    return float(longest) * max(abs(made.scores.scale), torch.finfo(query.dtype).tiny)
 
 
-def _largest(tensor: Tensor) -> float:
-    low, high = torch.aminmax(tensor) if tensor.numel() else (tensor.new_zeros(()),) * 2
+def tame(request: Request, reach: float) -> bool:
+    """Whether no score and no bias, but one of -inf, comes near LOW; False where anything else is NaN or infinite."""
+    biases = (t.detach() for bias in request.biases for t in bias.tensors() if t.numel())
+    return reach < LOW / 8 and all(_far(bias) for bias in biases)
+
+
+def _far(bias: Tensor) -> bool:
+    """Whether every number but -inf is far from LOW: a row of biases below -LOW is no empty row."""
+    low, high = (float(end) for end in torch.aminmax(bias))
+    if low == -math.inf:
+        low = float(torch.where(torch.isneginf(bias), 0.0, bias).amin())
+    return low > -LOW / 8 and high < LOW / 8
+
+
+def largest(tensor: Tensor) -> float:
+    """The largest magnitude in a tensor that is not empty; NaN where it holds one."""
+    low, high = torch.aminmax(tensor)
     return float(torch.maximum(-low, high))
 
 

@@ -19,7 +19,10 @@ def _onednn_works() -> bool:
         return False
     left, right = torch.arange(6.0).view(2, 3), torch.arange(12.0).view(4, 3)
     try:
-        return torch.equal(_onednn(left, right), left @ right.mT)
+        turned = right.mT.contiguous().mT
+        return torch.equal(_onednn(left, right), left @ right.mT) and torch.equal(
+            _onednn(left, turned), left @ right.mT
+        )
     except (RuntimeError, TypeError):
         return False
 
@@ -33,9 +36,16 @@ _ONEDNN: list[bool] = []  # asked once, at the first product: importing stays qu
 
 
 def product(left: Tensor, right: Tensor) -> Tensor:
-    """left (rows, d) · right (cols, d) transposed: a new (rows, cols) tensor. No gradient flows."""
+    """left (rows, d) · right (cols, d) transposed: a new (rows, cols) tensor. No gradient flows.
+
+    `right` may be the transpose of a contiguous tensor: that costs nothing more.
+    """
     if left.dtype != torch.float32 or left.device.type != "cpu" or not (left.numel() and right.numel()):
         return left @ right.mT
     if not _ONEDNN:
         _ONEDNN.append(_onednn_works())
-    return _onednn(left.contiguous(), right.contiguous()) if _ONEDNN[0] else left @ right.mT
+    if not _ONEDNN[0]:
+        return left @ right.mT
+    # any other strides would be multiplied a thousand times slower
+    plain = right.is_contiguous() or right.mT.is_contiguous()
+    return _onednn(left.contiguous(), right if plain else right.contiguous())

@@ -7,12 +7,13 @@ import math
 import torch
 from torch import Tensor
 
-from regard.kernels import log_weights, online
+from regard.kernels import layout, log_weights, online
 from regard.kernels.log_weights import CELLS, LOW, LogWeights
 from regard.kernels.sink import with_sink
 from regard.spec.request import Request
 
 WIDTH = 1024  # keys in a tile
+LOWEST = 256  # queries in a chunk: no more than they see keys, but these at least
 
 
 def lse(request: Request, made: online.Made, queries: Tensor, heads: tuple[int, ...]) -> Tensor:
@@ -23,7 +24,8 @@ def lse(request: Request, made: online.Made, queries: Tensor, heads: tuple[int, 
     place = request.place
     found = made.query.new_full((place.batch, place.heads, place.query_len), torch.nan)
     weights = LogWeights.of(request, made, None)
-    for chunk in log_weights.chunks(queries, CELLS // WIDTH, weights.span):
+    height = min(CELLS // WIDTH, max(LOWEST, layout.reach(request)))
+    for chunk in log_weights.chunks(queries, height, weights.span):
         spans = list(weights.spans(chunk, place.cols, WIDTH))
         for lane in log_weights.lanes(place, made.key.shape[1], heads):
             ready = weights.rows(lane, chunk)

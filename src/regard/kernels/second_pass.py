@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from regard.kernels import additive, log_weights, online, streaming
+from regard.kernels import additive, layout, log_weights, online, streaming
 from regard.kernels.log_weights import CELLS, LogWeights
 from regard.kernels.tallies import Piece, Tally
 from regard.spec.request import Request
@@ -16,6 +16,7 @@ THREADS = 4  # a tile grows with the threads that share it, up to so many
 # Rows of a tile for each thread, of two at most: with fewer the matrix product slows down, and torch's topk of 64
 # columns takes a second thread from 513 rows up.
 LEAST = 288
+LOWEST = 256  # queries in a chunk: no more than they see keys, for a window's sake, but these at least
 
 
 def made(request: Request) -> online.Made:
@@ -43,7 +44,8 @@ def run(
         threads = min(torch.get_num_threads(), THREADS)
         cells = max(CELLS * threads, LEAST * min(threads, 2) * width)
         scratch = _scratch(ready.query, min(max(cells, shared * width), shared * len(keys) * len(queries)))
-        for chunk in log_weights.chunks(queries, max(1, cells // (shared * width)), weights.span):
+        height = min(max(1, cells // (shared * width)), max(LOWEST, layout.reach(request)))
+        for chunk in log_weights.chunks(queries, height, weights.span):
             rows = [weights.rows(lane, chunk) for lane in lanes]
             for cols, answer in weights.spans(chunk, keys, width):
                 for lane, own in zip(lanes, rows, strict=True):

@@ -1,56 +1,36 @@
-"""Any score of the dot family under any mask and bias, tile by tile, in memory linear in the lengths."""
+"""Any score of the dot family under any mask and bias, tile by tile, in memory linear in the lengths.
+
+Two ways lead there. `kernels/tiled.py` is the fast one, for finite inputs on a CPU; `kernels/online.py` the careful
+one, for everything else: NaN and infinity that no query may see, dropout, biases that learn, other devices.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
-from regard.kernels import guard, online
+from regard.kernels import guard, log_weights, online, tiled
+from regard.kernels.dot_tiles import DotTiles
 from regard.kernels.sink import with_sink
-from regard.kernels.tiles import Tile
-from regard.spec.curve import Curve
 from regard.spec.request import Request
-
-
-@dataclass(frozen=True)
-class DotTiles:
-    """curve(scale * q · k) for a tile of queries and keys."""
-
-    scale: float
-    curve: Curve
-
-    def forward(self, query: Tensor, key: Tensor, learned: tuple[Tensor, ...], tile: Tile) -> Tensor:
-        rows, cols = query[:, :, tile.rows.start : tile.rows.stop], key[:, :, tile.cols.start : tile.cols.stop]
-        flat = online.grouped(rows, online.groups(query, key))
-        scores = ((flat * self.scale) @ cols.mT).view(*rows.shape[:3], cols.shape[2])
-        return self.curve.apply_(scores)
-
-    def backward(
-        self,
-        grad: Tensor,
-        scores: Tensor,
-        query: Tensor,
-        key: Tensor,
-        learned: tuple[Tensor, ...],
-        sums: online.Sums,
-        tile: Tile,
-    ) -> None:
-        # a gradient of 0 stays 0 whatever the score, so that a forbidden NaN does not leak
-        inner = grad if self.curve.straight else torch.where(grad == 0, 0.0, grad * self.curve.slope(scores))
-        rows, cols = query[:, :, tile.rows.start : tile.rows.stop], key[:, :, tile.cols.start : tile.cols.stop]
-        groups = online.groups(query, key)
-        flat_grad, flat_rows = online.grouped(inner, groups), online.grouped(rows, groups)
-        to_query = (flat_grad @ torch.where(torch.isfinite(cols), cols, 0.0)).mul_(self.scale)
-        sums.query[:, :, tile.rows.start : tile.rows.stop] += to_query.view(rows.shape)
-        to_key = flat_grad.mT @ torch.where(torch.isfinite(flat_rows), flat_rows, 0.0)
-        sums.key[:, :, tile.cols.start : tile.cols.stop].add_(to_key, alpha=self.scale)
 
 
 def run(request: Request) -> tuple[Tensor, Tensor]:
     """(output, lse); computed in float32 for bfloat16 and float16 inputs, else in the input's own dtype."""
-    return finish(request, made(request))
+    with torch.autocast(request.query.device.type, enabled=False):
+        ready = made(request)
+        value = request.value.to(ready.query.dtype)
+        fast = tiled.expected(request) and guard.finite(value)
+        reach = log_weights.reach(request, ready) if fast else math.inf
+        if not log_weights.tame(request, reach):
+            return finish(request, ready)
+        output, lse = _Tiled.apply(request, ready, reach, ready.query, ready.key, value)  # type: ignore[no-untyped-call]
+        output, lse = with_sink(output, lse, request.sink)
+        return output.to(request.query.dtype), lse
 
 
 def made(request: Request) -> online.Made:
@@ -68,3 +48,22 @@ def finish(request: Request, made: online.Made) -> tuple[Tensor, Tensor]:
     output, lse = online.attend(made.query, made.key, value, made.learned, setting)
     output, lse = with_sink(output, lse, request.sink)
     return output.to(request.query.dtype), lse
+
+
+class _Tiled(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, request: Request, ready: online.Made, reach: float, query: Tensor, key: Tensor, value: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        output, lse = tiled.forward(request, ready, value, reach)
+        ctx.request, ctx.scores, ctx.reach = request, ready.scores, reach
+        ctx.save_for_backward(query, key, value, output, lse)
+        return output, lse
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_output: Tensor, grad_lse: Tensor) -> tuple[Tensor | None, ...]:
+        query, key, value, output, lse = ctx.saved_tensors
+        ready = online.Made(query, key, (), ctx.scores)
+        made = tiled.backward(ctx.request, ready, value, (output, lse), (grad_output, grad_lse), ctx.reach)
+        return None, None, None, made.query, made.key, made.value

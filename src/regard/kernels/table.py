@@ -2,53 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
-import torch
-from torch import Tensor
-
-from regard.kernels import additive, dense, exact, reference, streaming
-from regard.kernels.cost import Cost, dense_cost, exact_cost, streaming_cost
-from regard.spec.request import DTYPES, Request
-from regard.spec.score import ActivatedDot, Additive, Cosine, Dot, General, ScaledDot, Score
+from regard.kernels import additive, blocks, dense, exact, reference, streaming
+from regard.kernels.cost import blocks_cost, dense_cost, exact_cost, streaming_cost
+from regard.kernels.row import ALL, DOT, Row
+from regard.kernels.table_few import FEW_ROWS
+from regard.kernels.table_gpu import GPU_ROWS
+from regard.spec.score import Additive
 
 SQUARE_LIMIT = 64 * 2**20  # bytes of query_len x key_len arrays above which a kernel must be forced
 
-_DOT: tuple[type[Score], ...] = (Dot, ScaledDot, Cosine, General, ActivatedDot)
-_ALL: tuple[type[Score], ...] = (*_DOT, Additive)
-
-
-@dataclass(frozen=True)
-class Row:
-    """One kernel. `flops_per_s` and `fixed_s` are a 2-core x86 machine's, for ordering the rows, not for promises."""
-
-    name: str
-    about: str
-    run: Callable[[Request], tuple[Tensor, Tensor | None]]
-    cost: Callable[[Request], Cost]
-    scores: tuple[type[Score], ...]
-    curved: bool  # softcap and activations
-    sink: bool
-    dropout: bool
-    empty: bool  # length 0 somewhere
-    gradients: bool
-    bias_gradients: bool
-    lse: bool  # returns the lse with the output
-    automatic: bool  # may be chosen without being asked for
-    flops_per_s: float
-    fixed_s: float
-    dtypes: tuple[torch.dtype, ...] = DTYPES
-    devices: tuple[str, ...] = ("cpu", "cuda")
-
-
-TABLE: tuple[Row, ...] = (
+# the kernels that take any lengths, masks and biases; the others are for some requests alone, or for GPUs
+GENERAL: tuple[Row, ...] = (
     Row(
         name="exact",
         about="torch SDPA; a mask other than top-left causal is laid out as an array",
         run=exact.run,
         cost=exact_cost,
-        scores=(Dot, ScaledDot, Cosine, General, ActivatedDot),
+        scores=DOT,
         curved=False,
         sink=False,
         dropout=False,
@@ -61,11 +31,30 @@ TABLE: tuple[Row, ...] = (
         fixed_s=1e-5,
     ),
     Row(
+        name="blocks",
+        about="torch's flash attention in the blocks that the mask leaves; linear memory",
+        run=blocks.run,
+        cost=blocks_cost,
+        scores=DOT,
+        curved=False,
+        sink=True,
+        dropout=False,
+        empty=False,
+        gradients=True,
+        bias_gradients=False,
+        lse=False,
+        automatic=True,
+        flops_per_s=6e10,
+        fixed_s=1e-4,
+        devices=("cpu",),
+        fits=blocks.fits,
+    ),
+    Row(
         name="streaming",
         about="tiles with an online softmax; blocks that the mask rules out are skipped; linear memory",
         run=streaming.run,
         cost=streaming_cost,
-        scores=_DOT,
+        scores=DOT,
         curved=True,
         sink=True,
         dropout=True,
@@ -99,7 +88,7 @@ TABLE: tuple[Row, ...] = (
         about="the whole matrix in plain torch operations; for small sizes",
         run=dense.run,
         cost=dense_cost,
-        scores=_ALL,
+        scores=ALL,
         curved=True,
         sink=True,
         dropout=True,
@@ -116,7 +105,7 @@ TABLE: tuple[Row, ...] = (
         about="NumPy in float64, formula by formula: the slow truth, only when asked for",
         run=reference.run,
         cost=dense_cost,
-        scores=_ALL,
+        scores=ALL,
         curved=True,
         sink=True,
         dropout=False,
@@ -129,6 +118,8 @@ TABLE: tuple[Row, ...] = (
         fixed_s=1e-3,
     ),
 )
+
+TABLE: tuple[Row, ...] = (*GENERAL, *FEW_ROWS, *GPU_ROWS)
 
 
 def row(name: str) -> Row | None:

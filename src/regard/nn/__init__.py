@@ -9,6 +9,7 @@ from regard.nn.encoder import Encoder, EncoderBlock
 from regard.nn.feed_forward import FeedForward
 from regard.nn.held_spec import HeldSpec
 from regard.nn.losses import Coverage, Diagonal, Evidence, Focus, attention_loss
+from regard.nn.packing import pack, unpack
 from regard.nn.pooling import AdditivePooling
 from regard.nn.positions import LearnedPositions, SinusoidalPositions, rotate
 from regard.nn.recurrent import BiLSTMEncoder
@@ -34,5 +35,7 @@ __all__ = [
     "SinusoidalPositions",
     "TokenEmbedding",
     "attention_loss",
+    "pack",
     "rotate",
+    "unpack",
 ]

@@ -49,6 +49,28 @@ class Mask(Value):
         """How many batch items and heads the mask tells apart; 1 where it is the same for all."""
         return 1, 1
 
+    def hull(self, rows: range, place: Place) -> range:
+        """Keys outside of which these queries may attend to nothing; all keys where no less is known."""
+        return place.cols
+
+    def cuts(self, place: Place) -> tuple[int, ...]:
+        """Queries at which the mask's structure changes (a document ends), where blocks had better begin."""
+        return ()
+
+    def item(self, batch: int) -> Mask:
+        """The mask of one batch item alone."""
+        return self
+
+    @property
+    def relative(self) -> bool:
+        """True where only the distance between query and key counts, so that blocks along a diagonal are alike."""
+        return False
+
+    @property
+    def lasting(self) -> bool:
+        """False where the mask holds a large tensor of the caller's, which may change: nothing found in it is kept."""
+        return True
+
     def __and__(self, other: Mask) -> Mask:
         return Both(self, _mask(other))
 
@@ -119,8 +141,27 @@ class Both(Mask):
             return second
         return Block.MIXED
 
+    def hull(self, rows: range, place: Place) -> range:
+        one, other = self.left.hull(rows, place), self.right.hull(rows, place)
+        start = max(one.start, other.start)
+        return range(start, max(start, min(one.stop, other.stop)))
+
+    def cuts(self, place: Place) -> tuple[int, ...]:
+        return tuple(sorted({*self.left.cuts(place), *self.right.cuts(place)}))
+
+    def item(self, batch: int) -> Mask:
+        return Both(self.left.item(batch), self.right.item(batch))
+
     def extent(self) -> tuple[int, int]:
         return _larger(self.left, self.right)
+
+    @property
+    def relative(self) -> bool:
+        return self.left.relative and self.right.relative
+
+    @property
+    def lasting(self) -> bool:
+        return self.left.lasting and self.right.lasting
 
     def words(self) -> str:
         return f"{_inner(self.left)} and {_inner(self.right)}"
@@ -149,8 +190,28 @@ class Either(Mask):
             return second
         return Block.MIXED
 
+    def hull(self, rows: range, place: Place) -> range:
+        one, other = self.left.hull(rows, place), self.right.hull(rows, place)
+        if not one or not other:
+            return one or other
+        return range(min(one.start, other.start), max(one.stop, other.stop))
+
+    def cuts(self, place: Place) -> tuple[int, ...]:
+        return tuple(sorted({*self.left.cuts(place), *self.right.cuts(place)}))
+
+    def item(self, batch: int) -> Mask:
+        return Either(self.left.item(batch), self.right.item(batch))
+
     def extent(self) -> tuple[int, int]:
         return _larger(self.left, self.right)
+
+    @property
+    def relative(self) -> bool:
+        return self.left.relative and self.right.relative
+
+    @property
+    def lasting(self) -> bool:
+        return self.left.lasting and self.right.lasting
 
     def words(self) -> str:
         return f"{_inner(self.left)} or {_inner(self.right)}"
@@ -174,8 +235,22 @@ class Not(Mask):
     def block(self, rows: range, cols: range, place: Place) -> Block:
         return self._flipped[self.inner.block(rows, cols, place)]
 
+    def cuts(self, place: Place) -> tuple[int, ...]:
+        return self.inner.cuts(place)
+
+    def item(self, batch: int) -> Mask:
+        return Not(self.inner.item(batch))
+
     def extent(self) -> tuple[int, int]:
         return self.inner.extent()
+
+    @property
+    def relative(self) -> bool:
+        return self.inner.relative
+
+    @property
+    def lasting(self) -> bool:
+        return self.inner.lasting
 
     def words(self) -> str:
         return f"not {_inner(self.inner)}"

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from regard.spec.errors import MaskError
+from regard.spec.lengths import as_lengths
 from regard.spec.mask import Block, Mask
 from regard.spec.place import Place
 from regard.spec.value import described
 
 _WHOLE = (torch.int64, torch.int32)
+_SMALL = 1 << 16  # entries of a bool tensor that are copied without a thought
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -59,6 +62,16 @@ class Padding(Mask):
             return Block.NONE
         return Block.ALL if all(cols.stop <= k and rows.stop <= q for k, q in pairs) else Block.MIXED
 
+    def hull(self, rows: range, place: Place) -> range:
+        return range(max(self._keys(), default=0))
+
+    def cuts(self, place: Place) -> tuple[int, ...]:
+        return tuple(sorted(set(self._queries())))
+
+    def item(self, batch: int) -> Mask:
+        queries = None if self.query_lengths is None else self.query_lengths[batch : batch + 1]
+        return Padding(self.key_lengths[batch : batch + 1], queries)
+
     def words(self) -> str:
         return "padding" if self.query_lengths is None else "padding of keys and queries"
 
@@ -95,6 +108,19 @@ class Documents(Mask):
                 raise MaskError(
                     f"Documents({name}=...) takes (length,) or (batch, length) int64 ids, got {described(ids)}"
                 )
+            if ids is not None:  # an own copy: `hull` keeps the numbers
+                object.__setattr__(self, name, ids.detach().clone())
+
+    @classmethod
+    def packed(cls, lengths: Tensor | Sequence[int], key_lengths: Tensor | Sequence[int] | None = None) -> Documents:
+        """Sequences laid end to end, by how many queries (and keys, where they differ) each has: `packed([2, 1])`
+        is `Documents(tensor([0, 0, 1]))`. That they sum to the queries and keys of a call is seen when it is made."""
+        given = [as_lengths("Documents.packed(lengths)", lengths)]
+        if key_lengths is not None:
+            given.append(as_lengths("Documents.packed(key_lengths)", key_lengths))
+        if len({len(each) for each in given}) > 1:
+            raise MaskError(f"Documents.packed: {len(given[0])} lengths but {len(given[1])} key_lengths: pass as many")
+        return cls(*(torch.arange(len(each), device=each.device).repeat_interleave(each) for each in given))
 
     def check(self, place: Place) -> None:
         key_name = "key_ids" if self.key_ids is not None else "key_ids (by default query_ids)"
@@ -116,6 +142,12 @@ class Documents(Mask):
         return (queries[:, :, None] == keys[:, None, :])[:, None]
 
     def block(self, rows: range, cols: range, place: Place) -> Block:
+        ends = self._ends(rows, cols)
+        if ends is not None:
+            low_query, high_query, low_key, high_key = ends
+            if high_query < low_key or high_key < low_query:
+                return Block.NONE
+            return Block.ALL if low_query == high_query == low_key == high_key else Block.MIXED
         queries, keys = self._slices(rows, cols, place)
         low_q, high_q = queries.amin(-1), queries.amax(-1)
         low_k, high_k = keys.amin(-1), keys.amax(-1)
@@ -124,8 +156,53 @@ class Documents(Mask):
         one = (low_q == high_q) & (low_k == high_k) & (low_q == low_k)
         return Block.ALL if bool(one.all()) else Block.MIXED
 
+    def hull(self, rows: range, place: Place) -> range:
+        if self.extent()[0] != 1:
+            return place.cols
+        ids, spans = self._index()
+        found = [spans[each] for each in set(ids[rows.start : rows.stop]) if each in spans]
+        return range(min(f[0] for f in found), max(f[1] for f in found) + 1) if found else range(0)
+
+    def cuts(self, place: Place) -> tuple[int, ...]:
+        if self.extent()[0] != 1:
+            return ()
+        ids = _rows(self.query_ids)[0]
+        return tuple(((ids[1:] != ids[:-1]).nonzero()[:, 0] + 1).tolist())
+
+    def item(self, batch: int) -> Mask:
+        queries, keys = _rows(self.query_ids), None if self.key_ids is None else _rows(self.key_ids)
+        own = queries[batch if len(queries) > 1 else 0]
+        return Documents(own, None if keys is None else keys[batch if len(keys) > 1 else 0])
+
     def words(self) -> str:
         return "own document"
+
+    def _ends(self, rows: range, cols: range) -> tuple[int, int, int, int] | None:
+        """Smallest and largest id of these queries and of these keys, where they lie in ascending order."""
+        if self.extent()[0] != 1:
+            return None
+        if "_ascending" not in self.__dict__:
+            queries, keys = _rows(self.query_ids)[0], _rows(self._keys())[0]
+            rising = all(bool((ids[1:] >= ids[:-1]).all()) for ids in (queries, keys))
+            self.__dict__["_ascending"] = (queries.tolist(), keys.tolist()) if rising else None
+        kept: tuple[list[int], list[int]] | None = self.__dict__["_ascending"]
+        if kept is None:
+            return None
+        queries_ids, key_ids = kept
+        return queries_ids[rows.start], queries_ids[rows.stop - 1], key_ids[cols.start], key_ids[cols.stop - 1]
+
+    def _index(self) -> tuple[list[int], dict[int, tuple[int, int]]]:
+        """The queries' ids, and the first and last key of each id; looked up once, for ids that all items share."""
+        kept: tuple[list[int], dict[int, tuple[int, int]]] | None = self.__dict__.get("_indexed")
+        if kept is None:
+            keys = _rows(self._keys())[0]
+            ids, where = torch.unique(keys, return_inverse=True)
+            places = torch.arange(len(keys), device=keys.device)
+            first = torch.full_like(ids, len(keys), dtype=torch.int64).scatter_reduce_(0, where, places, "amin")
+            last = torch.zeros_like(first).scatter_reduce_(0, where, places, "amax")
+            spans = dict(zip(ids.tolist(), zip(first.tolist(), last.tolist(), strict=True), strict=True))
+            kept = self.__dict__["_indexed"] = (_rows(self.query_ids)[0].tolist(), spans)
+        return kept
 
     def _keys(self) -> Tensor:
         return self.query_ids if self.key_ids is None else self.key_ids
@@ -154,6 +231,12 @@ class Dense(Mask):
                 f"a dense mask has shape {tuple(self.allowed.shape)}; expected (query_len, key_len) or "
                 "(batch, heads, query_len, key_len), with 1 where it repeats"
             )
+        if self.lasting:  # an own copy: what is found in it may be kept
+            object.__setattr__(self, "allowed", self.allowed.detach().clone())
+
+    @property
+    def lasting(self) -> bool:
+        return self.allowed.numel() <= _SMALL
 
     def check(self, place: Place) -> None:
         sizes = (place.batch, place.heads, place.query_len, place.key_len)[-self.allowed.dim() :]
@@ -165,6 +248,9 @@ class Dense(Mask):
 
     def extent(self) -> tuple[int, int]:
         return (1, 1) if self.allowed.dim() == 2 else (self.allowed.shape[0], self.allowed.shape[1])
+
+    def item(self, batch: int) -> Mask:
+        return Dense(self.allowed[batch : batch + 1]) if self.extent()[0] > 1 else self
 
     def tile(self, rows: range, cols: range, place: Place) -> Tensor:
         allowed = self.allowed.to(place.device)

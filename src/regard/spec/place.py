@@ -33,9 +33,17 @@ class Place:
         """All key indices."""
         return range(self.key_len)
 
+    def first(self, rows: range) -> int:
+        """The position of the first of these queries."""
+        return self.query_start + rows.start
+
+    def last(self, rows: range) -> int:
+        """The position of the last of these queries."""
+        return self.query_start + rows.stop - 1
+
     def positions(self, rows: range) -> Tensor:
         """(len(rows), 1) absolute positions of the queries `rows`."""
-        first = self.query_start + rows.start
+        first = self.first(rows)
         return torch.arange(first, first + len(rows), device=self.device)[:, None]
 
     def keys(self, cols: range) -> Tensor:
@@ -48,6 +56,4 @@ class Place:
 
     def offset_range(self, rows: range, cols: range) -> tuple[int, int]:
         """Smallest and largest offset in a block that is not empty."""
-        first = self.query_start + rows.start
-        last = self.query_start + rows.stop - 1
-        return cols.start - last, cols.stop - 1 - first
+        return cols.start - self.last(rows), cols.stop - 1 - self.first(rows)

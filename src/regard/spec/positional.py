@@ -19,6 +19,12 @@ def _interval(low: int, high: int, first: int, last: int) -> Block:
     return Block.NONE if high < first or low > last else Block.MIXED
 
 
+def _keys(first: int, last: int, place: Place) -> range:
+    """The keys at positions `first..last`, both included, as far as there are any."""
+    start = min(max(first, 0), place.key_len)
+    return range(start, max(start, min(last + 1, place.key_len)))
+
+
 def _count(name: str, field: str, value: object, least: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise MaskError(f"{name}({field}={described(value)}): {field} must be a whole number >= {least}")
@@ -34,6 +40,13 @@ class Causal(Mask):
     def block(self, rows: range, cols: range, place: Place) -> Block:
         low, high = place.offset_range(rows, cols)
         return Block.ALL if high <= 0 else Block.NONE if low > 0 else Block.MIXED
+
+    @property
+    def relative(self) -> bool:
+        return True
+
+    def hull(self, rows: range, place: Place) -> range:
+        return _keys(0, place.last(rows), place)
 
     def words(self) -> str:
         return "causal"
@@ -59,6 +72,13 @@ class Window(Mask):
 
     def block(self, rows: range, cols: range, place: Place) -> Block:
         return _interval(*place.offset_range(rows, cols), -self.before, self.after)
+
+    @property
+    def relative(self) -> bool:
+        return True
+
+    def hull(self, rows: range, place: Place) -> range:
+        return _keys(place.first(rows) - self.before, place.last(rows) + self.after, place)
 
     def words(self) -> str:
         return f"window of {self.before} before and {self.after} after"
@@ -86,6 +106,9 @@ class Sinks(Mask):
             return Block.NONE
         return Block.ALL if cols.stop <= self.n and high <= 0 else Block.MIXED
 
+    def hull(self, rows: range, place: Place) -> range:
+        return _keys(0, min(self.n - 1, place.last(rows)), place)
+
     def words(self) -> str:
         return f"the first {self.n} keys that are not ahead"
 
@@ -104,6 +127,9 @@ class Prefix(Mask):
 
     def block(self, rows: range, cols: range, place: Place) -> Block:
         return _interval(cols.start, cols.stop - 1, 0, self.n - 1)
+
+    def hull(self, rows: range, place: Place) -> range:
+        return _keys(0, self.n - 1, place)
 
     def words(self) -> str:
         return f"the first {self.n} keys"
@@ -133,6 +159,13 @@ class Dilated(Mask):
             return Block.NONE  # out of reach, or no multiple of `step` within reach
         whole = (near, far) == (low, high) and (self.step == 1 or low == high)
         return Block.ALL if whole else Block.MIXED
+
+    @property
+    def relative(self) -> bool:
+        return True
+
+    def hull(self, rows: range, place: Place) -> range:
+        return _keys(place.first(rows) - self.before, place.last(rows) + self.after, place)
 
     def words(self) -> str:
         return f"one key in {self.step} of {self.before} before and {self.after} after"
@@ -173,6 +206,10 @@ class Grid2D(Mask):
         high = (cols.stop - 1) // self.width - first // self.width
         near = _interval(low, high, -self.reach, self.reach)
         return near if near is Block.NONE or self.reach >= self.width - 1 else Block.MIXED
+
+    def hull(self, rows: range, place: Place) -> range:
+        top = place.first(rows) // self.width - self.reach
+        return _keys(top * self.width, (place.last(rows) // self.width + self.reach + 1) * self.width - 1, place)
 
     def words(self) -> str:
         return f"within {self.reach} cells on a {self.height} x {self.width} grid"

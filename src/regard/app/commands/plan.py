@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -9,6 +11,7 @@ import typer
 from regard.app.screen import Screen
 
 _DTYPES = ("float64", "float32", "bfloat16", "float16")
+_MEMORY = Path("/proc/meminfo")  # Linux's
 
 
 def register(app: typer.Typer) -> None:
@@ -30,14 +33,17 @@ def plan(
     dropout: Annotated[float, typer.Option(help="Share of weights dropped in training.")] = 0.0,
     kernel: Annotated[str | None, typer.Option(help="Force a kernel: is it able to?")] = None,
     gradient: Annotated[bool, typer.Option("--gradient", help="Plan for training: gradients are wanted.")] = False,
+    measure: Annotated[bool, typer.Option("--measure", help="Run it on random numbers; show measured times.")] = False,
 ) -> None:
     """What attention would run, at what cost, and why.
 
-    Nothing is run, and no memory is taken.
+    Nothing is run, and no memory is taken, unless you ask to --measure: then the chosen kernel and those that may be as
+    fast are run a few times. Predicted times come from: regard calibrate
 
     \b
-    Example:
+    Examples:
       regard plan --query 1,8,4096,64 --key 1,2,4096,64 --mask "Causal() & Window(255, 0)"
+      regard plan --query 1,8,1,64 --key 1,8,32768,64 --dtype bfloat16 --measure
     """
     if dtype not in _DTYPES:
         raise typer.BadParameter(f"{dtype!r} is none of {', '.join(_DTYPES)}", param_hint="--dtype")
@@ -47,17 +53,19 @@ def plan(
 
     key = query if key is None else key
     shapes = {"--query": query, "--key": key, "--value": key if value is None else value}
-    q, k, v = (_tensor(_shape(text, option), dtype, device) for option, text in shapes.items())
-    found = planned(
-        q.requires_grad_(gradient),
-        k.requires_grad_(gradient),
-        v.requires_grad_(gradient),
+    tensors = [_tensor(_shape(text, option), dtype, device) for option, text in shapes.items()]
+    asked = functools.partial(
+        planned,
         score=ScaledDot() if score is None else score_from(score),
         mask=None if mask is None else mask_from(mask),
         bias=None if bias is None else bias_from(bias),
         dropout=dropout,
         kernel=kernel,
     )
+    found = asked(*(tensor.requires_grad_(gradient) for tensor in tensors))
+    if measure:
+        made = _filled(tensors, found.chosen.cost.extra_bytes)
+        found = asked(*(tensor.requires_grad_(gradient) for tensor in made), measure=True)
     Screen().lines(str(found).splitlines())
 
 
@@ -77,3 +85,27 @@ def _tensor(shape: tuple[int, ...], dtype: str, device: str) -> Any:
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise typer.BadParameter(f"{device!r} cannot be used here ({reason})", param_hint="--device") from None
+
+
+def _filled(tensors: list[Any], extra_bytes: float) -> list[Any]:
+    """Random numbers in these shapes, if they and what the chosen kernel needs beside them fit in memory."""
+    import torch
+
+    copies = 1 + tensors[0].requires_grad  # a gradient is as large as what it is of
+    needed = copies * sum(tensor.numel() * tensor.element_size() for tensor in tensors) + extra_bytes
+    free = _free_bytes() if tensors[0].device.type == "cpu" else None
+    if free is not None and needed > free:
+        raise typer.BadParameter(
+            f"{needed / 2**20:,.0f} MiB are needed, {free / 2**20:,.0f} MiB are free; give smaller shapes",
+            param_hint="--measure",
+        )
+    return [torch.randn(tensor.shape, dtype=tensor.dtype, device=tensor.device) for tensor in tensors]
+
+
+def _free_bytes() -> int | None:
+    """Memory that can be had now; None where the system does not say."""
+    try:
+        lines = _MEMORY.read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), None)

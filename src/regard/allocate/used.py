@@ -1,0 +1,177 @@
+"""What happened to a model's attention while it was in use: which kernels ran, and what stayed the model's own."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+
+from regard.engine.attend import choose
+from regard.engine.seam_cut import cuts, fitted, over
+from regard.engine.seam_reach import Reached, Reaching
+from regard.kernels.row import Row
+from regard.spec.errors import KernelError
+from regard.spec.mask import Mask
+from regard.spec.request import Request
+
+OWN = "the model's own"
+_REMEMBERED = 8
+
+
+@dataclass(frozen=True, eq=False)
+class _Fitted:
+    """A mask, cut to the keys in reach: `left` over `keys`."""
+
+    mask: Mask
+    sizes: tuple[Any, ...]
+    keys: range
+    left: Mask | None
+
+
+@dataclass(eq=False)
+class Used:
+    """calls: module path -> kernel -> how many calls it ran; `OWN` counts those that were not taken over.
+
+    kept: module path -> why the model's own computation ran there. `print(used)` shows it all.
+    """
+
+    model: str
+    calls: dict[str, Counter[str]] = field(default_factory=dict)
+    reaching: Reaching | None = None
+    _kept: dict[str, str] = field(default_factory=dict)
+    _doubted: dict[str, str] = field(default_factory=dict)  # those that a trial showed to compute something else
+    _fitted: list[_Fitted] = field(default_factory=list)
+    _rows: dict[tuple[Any, ...], Row] = field(default_factory=dict)  # the kernels for single queries
+
+    @property
+    def kept(self) -> dict[str, str]:
+        return {**({} if self.reaching is None else self.reaching.unread), **self._kept}
+
+    @property
+    def unseen(self) -> dict[str, str]:
+        """Module path -> why no attention call of it could be seen."""
+        if self.reaching is None:
+            return {}
+        return {path: why for path, why in self.reaching.unseen.items() if path not in self.reaching.unread}
+
+    @property
+    def written(self) -> dict[str, int]:
+        """Masks that were laid out as query x key tensors all the same, by what asked for it -> how many."""
+        return {} if self.reaching is None else dict(self.reaching.written)
+
+    def handle(self, reached: Reached) -> Any:
+        """Answer one call in the model's stead, or let the model compute it."""
+        calls = self.calls.setdefault(reached.name, Counter())
+        reason = reached.answer.kept or self._doubt(reached, calls.total())
+        if reason is None:
+            try:
+                row, request = self._planned(reached.request)
+            except KernelError as error:
+                reason = " ".join(str(error).split())
+        if reason is not None:
+            calls[OWN] += 1
+            self._kept[reached.name] = reason
+            return reached.compute()
+        calls[row.name] += 1
+        with torch._C.DisableTorchFunction(), _plainly(request):
+            output = row.run(request)[0]
+        return reached.give(output)
+
+    def __str__(self) -> str:
+        lines = [f"{self.model}: {self._summary()}"]
+        lines += _table(self.calls)
+        for title, reasons in (("kept", self.kept), ("unseen", self.unseen)):
+            lines += [f"{title:<8}{path}: {reason}" for path, reason in _gathered(reasons)]
+        lines += [f"written {count} mask(s) in full: {what}" for what, count in sorted(self.written.items())]
+        return "\n".join(lines)
+
+    def _summary(self) -> str:
+        total = sum(counts.total() for counts in self.calls.values())
+        own = sum(counts[OWN] for counts in self.calls.values())
+        if not total:
+            return "no attention was reached: call the model in the block, and in its thread"
+        return f"{total - own:,} of {total:,} attention calls taken over"
+
+    def _doubt(self, reached: Reached, before: int) -> str | None:
+        """A way in that is not known by its arguments alone is tried at its 1st, 2nd, 4th, 8th call."""
+        name, count = reached.name, before + 1
+        if name not in self._doubted and count & (count - 1) == 0:
+            reason = reached.answer.tried(reached.request)
+            if reason is not None:
+                self._doubted[name] = reason
+        return self._doubted.get(name)
+
+    def _planned(self, request: Request) -> tuple[Row, Request]:
+        """The request over the keys that its queries can reach, in autocast's dtype, and the kernel for it."""
+        with torch._C.DisableTorchFunction():
+            if request.mask is not None and cuts(request):
+                known = self._fit(request.mask, request)
+                request = over(request, known.keys, known.left)
+            request = _cast(request)
+            if request.place.query_len > 1 or request.biases:
+                return choose(request, None), request
+            kind = _kind(request)
+            row = self._rows.get(kind)
+            if row is None:
+                row = self._rows[kind] = choose(request, None)
+            return row, request
+
+    def _fit(self, mask: Mask, request: Request) -> _Fitted:
+        """Looked up once for the layers that share a mask."""
+        place = request.place
+        sizes = (place.batch, place.query_len, place.key_len, place.query_start, place.device)
+        for known in self._fitted:
+            if known.mask is mask and known.sizes == sizes:
+                return known
+        found = _Fitted(mask, sizes, *fitted(mask, place))
+        self._fitted = [*self._fitted[1 - _REMEMBERED :], found]
+        return found
+
+
+def _kind(request: Request) -> tuple[Any, ...]:
+    """What the choice for one query depends on; the number of keys counts by its magnitude, for it grows at each step
+    of a generation, and the planner need not be asked at each."""
+    query, key, value, mask = request.query, request.key, request.value, request.mask
+    return (
+        *(query.shape, key.shape[1], key.shape[2].bit_length(), key.shape[3], value.shape[3], query.dtype),
+        *(query.device, request.score, request.sink is None, request.dropout),
+        None if mask is None else (type(mask), mask.extent()),
+        request.wants_gradient(),
+    )
+
+
+def _cast(request: Request) -> Request:
+    """In the dtype in which autocast would have torch compute it."""
+    kind = request.query.device.type
+    if not torch.is_autocast_enabled(kind) or request.query.dtype == torch.float64:
+        return request
+    to = torch.get_autocast_dtype(kind)
+    parts = {name: getattr(request, name).to(to) for name in ("query", "key", "value")}
+    return replace(request, **parts)
+
+
+def _plainly(request: Request) -> Any:
+    """Kernels choose their own dtypes."""
+    kind = request.query.device.type
+    return torch.autocast(kind, enabled=False) if torch.is_autocast_enabled(kind) else nullcontext()
+
+
+def _table(calls: dict[str, Counter[str]]) -> list[str]:
+    """A line for the modules whose paths differ in numbers alone and that ran the same."""
+    groups: dict[tuple[str, str], list[int]] = {}
+    for path, counts in calls.items():
+        ran = ", ".join(f"{name} {count:,}" for name, count in counts.most_common())
+        groups.setdefault((re.sub(r"\d+", "*", path), ran), []).append(counts.total())
+    width = max((len(path) for path, _ in groups), default=0)
+    return [f"  {path:<{width}}  {len(each):>3} x  {ran}" for (path, ran), each in groups.items()]
+
+
+def _gathered(reasons: dict[str, str]) -> list[tuple[str, str]]:
+    found: dict[tuple[str, str], None] = {}
+    for path, reason in reasons.items():
+        found.setdefault((re.sub(r"\d+", "*", path), reason))
+    return list(found)
