@@ -70,7 +70,7 @@ def test_streaming_the_careful_way() -> None:
 
 
 def test_blocks() -> None:
-    """Without a mask one strip, one call. With one its numbers are laid out once for both heads; 5 of 8 keys are read."""
+    """Without a mask one strip, one call. With one its numbers are laid out once for both heads, and 5 keys read."""
     assert blocks_cost(ask()) == Cost(1024, IO + 256, 4 * 256 * 8, 0, 64, 1)
     assert blocks_cost(ask(mask=Prefix(5))) == Cost(640, IO + 160 + 4 * 20, 4 * 256 * 5, 0, 40, 1)
 

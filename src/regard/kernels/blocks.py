@@ -20,6 +20,7 @@ from regard.kernels.layout import Strip
 from regard.kernels.sink import with_sink
 from regard.spec.mask import Block
 from regard.spec.request import Request
+from regard.spec.score import Dot, ScaledDot
 
 LOWEST, HIGHEST = 32, 256  # queries in a strip
 KEPT = 4  # laid-out masks that the next strips may share
@@ -35,8 +36,12 @@ def fits(request: Request) -> str | None:
 
 def run(request: Request) -> tuple[Tensor, None]:
     """(output, None): torch's lse is rougher than float32 where inputs are half types."""
-    sound = guard.finite(request.query, request.key, request.value)
-    return (_output if sound else _guarded)(request), None
+    # a score that changes the vectors would send 0 x NaN back to keys that no strip needs
+    if not isinstance(request.score, (Dot, ScaledDot)) and not guard.finite(request.query, request.key):
+        return _guarded(request), None
+    output = _output(request)
+    # whatever else is not finite among the keys that are computed with shows in the output, for 0 x NaN is NaN
+    return (output if guard.finite(output) else _guarded(request)), None
 
 
 def _output(request: Request) -> Tensor:

@@ -16,15 +16,13 @@ from regard.spec.request import Request
 
 def run(request: Request) -> tuple[Tensor, None]:
     """(output, None): torch keeps the lse to itself."""
-    causal = triangular(request)
-    added = None if causal else laid_out(request)
-    if added is not None and not guard.finite(request.query, request.key, request.value):
-        return _guarded(request, added), None
+    added = None if triangular(request) else laid_out(request)
     output = _output(request, (request.query, request.key, request.value), added)
-    # under a causal mask some query sees each key, so that what is not finite among them shows in the output
-    if causal and not guard.finite(output):
-        return _guarded(request, None), None
-    return output, None
+    # whatever is not finite among the keys that are computed with shows in the output, for 0 x NaN is NaN
+    looked_past = triangular(request) or added is not None
+    if looked_past and not guard.finite(output):
+        return _guarded(request, added), None
+    return _zeroed(output, added), None
 
 
 def with_lse(request: Request) -> tuple[Tensor, Tensor | None]:
@@ -70,12 +68,16 @@ TAKES_GROUPS = tuple(int(part) for part in torch.__version__.split(".")[:2]) >= 
 
 
 def _output(request: Request, inputs: tuple[Tensor, Tensor, Tensor], added: Tensor | None) -> Tensor:
-    """(batch, heads, query_len, value_dim) from torch, 0 in empty rows; `added` is what `laid_out` gives."""
+    """(batch, heads, query_len, value_dim) from torch; `added` is what `laid_out` gives."""
     query, key, value, scale = _as_taken(request, inputs)
     output = scaled_dot_product_attention(
         query, key, value, added, is_causal=triangular(request), scale=scale, enable_gqa=request.groups > 1
     )
-    output = output[..., : request.value.shape[3]]
+    return output[..., : request.value.shape[3]]
+
+
+def _zeroed(output: Tensor, added: Tensor | None) -> Tensor:
+    """0 in empty rows, whatever torch left there."""
     return output if added is None else output.masked_fill(~_seen(added).any(-1, keepdim=True), 0.0)
 
 
@@ -94,7 +96,7 @@ def _as_taken(request: Request, inputs: tuple[Tensor, Tensor, Tensor]) -> tuple[
 def _guarded(request: Request, added: Tensor | None) -> Tensor:
     """The output where inputs are not all finite: 0 in their place, then NaN for each query that may attend to one."""
     query, key, value = request.query, request.key, request.value
-    output = _output(request, (guard.zeroed(query), guard.zeroed(key), guard.zeroed(value)), added)
+    output = _zeroed(_output(request, (guard.zeroed(query), guard.zeroed(key), guard.zeroed(value)), added), added)
     spoilt = (guard.broken(key)[..., None] | ~torch.isfinite(value)).to(torch.float32)  # (batch, kv_heads, m, e)
     spoilt = spoilt.repeat_interleave(request.groups, 1)
     if added is None:  # causal from position 0: the first i + 1 keys

@@ -1,9 +1,11 @@
 """NaN and infinity where nobody may look (padding that was never filled) must leave no trace: yet 0 x NaN is NaN.
 
-Kernels that multiply by a weight of 0 keep such entries apart with what stands here; it costs one sum a tensor.
+Kernels that multiply by a weight of 0 keep such entries apart with what stands here; it costs one look at a tensor.
 """
 
 from __future__ import annotations
+
+import math
 
 import torch
 from torch import Tensor
@@ -12,9 +14,13 @@ from regard.spec.score import Prepared, Score
 
 
 def finite(*tensors: Tensor) -> bool:
-    """True only if every entry is finite. May say False of finite entries whose sum overflows: the careful way then."""
-    sums = (t.detach().sum(dtype=torch.promote_types(t.dtype, torch.float32)) for t in tensors)
-    return all(bool(torch.isfinite(total)) for total in sums)
+    """True only if every entry is finite."""
+    return all(_sound(t.detach()) for t in tensors)
+
+
+def _sound(tensor: Tensor) -> bool:
+    """The smallest and the largest entry tell: NaN is both. (A float32 sum of half types takes forty times as long.)"""
+    return not tensor.numel() or all(math.isfinite(end) for end in torch.aminmax(tensor))
 
 
 def zeroed(tensor: Tensor) -> Tensor:
