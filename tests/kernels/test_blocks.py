@@ -165,10 +165,31 @@ def ask(mask: Mask | None, length: int = 16, **more: object) -> Request:
     return request(q, q, q, mask=mask, **more)  # type: ignore[arg-type]
 
 
-def test_a_window_is_a_call_for_each_strip(calls: list[tuple[int, int, bool]]) -> None:
+def test_a_windows_strips_are_one_call_but_for_the_first(calls: list[tuple[int, int, bool]]) -> None:
+    """The strips of queries 4, 8 and 12 see the 7 keys from 1, 5 and 9."""
     with small_strips(4):
-        ROW.run(ask(Window(3, 0)))
+        asked = ask(Window(3, 0))
+        hold("output", ROW.run(asked)[0], truth(asked).output, 1e-6)
+    assert calls == [(4, 4, True), (4, 7, True)]
+
+
+def test_where_heads_share_keys_each_strip_is_a_call(calls: list[tuple[int, int, bool]]) -> None:
+    q, k = torch.randn(1, 4, 16, 2), torch.randn(1, 2, 16, 2)
+    with small_strips(4):
+        asked = request(q, k, k, mask=Window(3, 0))
+        hold("output", ROW.run(asked)[0], truth(asked).output, 1e-6)
     assert calls == [(4, 4, True), (4, 7, True), (4, 7, True), (4, 7, True)]
+
+
+def test_a_series_ends_where_a_strip_is_another() -> None:
+    """17 queries in strips of 4: the last has one query."""
+    with small_strips(4):
+        for batch, transposed in ((1, False), (3, True)):
+            q, k, v = (torch.randn(batch, 2, 17, d) for d in (5, 5, 3))
+            if transposed:
+                q, k, v = (t.transpose(1, 2).contiguous().transpose(1, 2) for t in (q, k, v))
+            asked = request(q, k, v, mask=Causal() & Window(5, 0))
+            hold("output", ROW.run(asked)[0], truth(asked).output, 1e-6)
 
 
 def test_spans_that_do_not_touch_are_laid_side_by_side(calls: list[tuple[int, int, bool]]) -> None:

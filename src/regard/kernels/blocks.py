@@ -17,6 +17,7 @@ from torch.autograd.function import once_differentiable
 
 from regard.kernels import exact, guard, layout
 from regard.kernels.layout import Strip
+from regard.kernels.series import Series
 from regard.kernels.sink import with_sink
 from regard.spec.mask import Block
 from regard.spec.request import Request
@@ -82,6 +83,11 @@ class _Cut:
         parts = [tensor[:, :, cols] for cols in self.cols]
         return parts[0] if len(parts) == 1 else torch.cat(parts, 2)
 
+    def as_series(self) -> Series:
+        """This strip as the first of a series; for one run of keys."""
+        (cols,) = self.cols
+        return Series(self.rows.start, cols.start, self.rows.stop - self.rows.start, cols.stop - cols.start)
+
     def add_to(self, sums: Tensor, found: Tensor) -> None:
         """Add `found`, of the strip's keys, to `sums`, of all keys."""
         start = 0
@@ -102,7 +108,10 @@ class _Blocks(torch.autograd.Function):
         for part, (queries, keys, values, out, sums) in layout.by_item(request, (query, key, value, output, lse)):
             for rows in _idle(part):
                 out[:, :, rows] = 0
-            for cut in _cuts(part):
+            for cut, series in _together(_cuts(part), alone=part.groups > 1):
+                if series is not None:
+                    _run_series(series, cut, (queries, keys, values, out, sums), scale)
+                    continue
                 found, own = exact.FLASH(
                     *(queries[:, :, cut.rows], cut.of_keys(keys), cut.of_keys(values), 0.0, False),
                     attn_mask=cut.added,
@@ -146,6 +155,41 @@ def _cuts(request: Request) -> Iterator[_Cut]:
     for strip in layout.strips(request, height(request)):
         if strip.spans:
             yield _cut(request, strip, laid)
+
+
+def _together(cuts: Iterator[_Cut], *, alone: bool) -> Iterator[tuple[_Cut, Series | None]]:
+    """Each cut by itself, or the first of several that lie along a diagonal under one laid-out mask, and their series.
+    All by themselves where heads share keys (`alone`): their queries are no view of one memory."""
+    first: _Cut | None = None
+    series: Series | None = None
+    for cut in cuts:
+        own = None if alone or len(cut.cols) > 1 else cut.as_series()
+        if first is not None:
+            if series is not None and own is not None and first.added is cut.added and series.takes(own):
+                series = replace(series, count=series.count + 1)
+                continue
+            yield first, _worth(series)
+        first, series = cut, own
+    if first is not None:
+        yield first, _worth(series)
+
+
+def _worth(series: Series | None) -> Series | None:
+    return None if series is None or series.count == 1 else series
+
+
+def _run_series(series: Series, cut: _Cut, tensors: tuple[Tensor, ...], scale: float) -> None:
+    """The strips of a series in one call for each batch item, into output and lse."""
+    assert exact.FLASH is not None
+    for query, key, value, out, sums in zip(*tensors, strict=True):
+        found, own = exact.FLASH(
+            *(series.of_queries(query), series.of_keys(key), series.of_keys(value), 0.0, False),
+            attn_mask=cut.added,
+            scale=scale,
+        )
+        shape = (series.count, series.rows)
+        out[:, series.span].unflatten(1, shape).copy_(found)
+        sums[:, series.span].unflatten(1, shape).copy_(_emptied(own, cut.added))
 
 
 def _idle(request: Request) -> Iterator[slice]:

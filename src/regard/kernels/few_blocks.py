@@ -9,6 +9,7 @@ Shapes: `lanes` = batch * kv_heads, `rows` = groups * query_len.
 from __future__ import annotations
 
 import math
+import threading
 from dataclasses import dataclass
 
 import torch
@@ -46,7 +47,7 @@ class Blocks:
         step = whole if direct and form.key is no_key else grain
         room = 0 if direct else key.shape[0] * key.shape[1] * grain * max(key.shape[3], value.shape[3])
         ready = online.grouped(form.query * scale, request.groups).flatten(0, 1)
-        return cls(request, ready, query[:, :, :0], query.new_empty(room), grain, step, parts)
+        return cls(request, ready, query[:, :, :0], _scratch(query, room), grain, step, parts)
 
     def scores(self, cols: range) -> Tensor:
         """(lanes, rows, len(cols)): a new tensor of log2 scores, before biases and mask."""
@@ -66,6 +67,21 @@ class Blocks:
         if run.dtype == self.scratch.dtype and _folds(run):
             return run
         return self.scratch[: run.numel()].view(run.shape).copy_(run)
+
+
+_HELD = threading.local()
+
+
+def _scratch(like: Tensor, room: int) -> Tensor:
+    """(room,) numbers of `like`'s kind. On a CPU they are kept for this thread's next call: a step of decoding takes a
+    millisecond, and 8 MiB fresh from the system half of one."""
+    if like.device.type != "cpu":
+        return like.new_empty(room)
+    held: Tensor | None = getattr(_HELD, "scratch", None)
+    if held is None or held.dtype != like.dtype or held.numel() < room:
+        with torch.inference_mode(False):  # else it could not be written to outside of inference mode
+            held = _HELD.scratch = torch.empty(room, dtype=like.dtype)
+    return held[:room]
 
 
 def _grain(request: Request) -> int:

@@ -27,11 +27,11 @@ from regard.spec.curve import Curve
 from regard.spec.mask import Block
 from regard.spec.request import Request
 
-WIDTH = 512  # keys in a tile
+WIDTH = 1024  # keys in a tile: 2 MiB with 512 rows; two threads lose a tenth with half of it
 # oneDNN compiles a product for each new shape, which takes .6 ms and .7 MB: tiles are filled up to few shapes
 FILL_ROWS, FILL_COLS = 32, 64
 TALL, MIDDLE, LOW_STRIP = 512, 256, 32  # rows of a tile: queries times the heads that share a key head
-WIDE = 2048  # keys: from here up tall strips waste little
+WIDE = 512  # keys that a query sees: from here up tall strips waste little
 BOUND = 60.0  # of |log2 score|: a weight is 2^-60 to 2^60, so that
 VALUES = 40.0  # |log2 value| of the largest value leaves 2^27 keys before a sum overflows, and 2^-26 below the largest
 
