@@ -207,7 +207,7 @@ def test_a_plan_runs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(planner, "TABLE", tuple(replace(row, run=fail) for row in TABLE))
     plan = regard.plan(*(big(1, 1, 1_000_000, 64) for _ in range(3)), mask=Causal())
-    assert plan.chosen.cost.flops == 2.0 * 1e12 * 128 / 2
+    assert plan.chosen.cost.flops == pytest.approx(2.0 * 1e12 * 128 / 2, rel=0.01)  # and the blocks on the diagonal
     assert "128 TFLOP" in str(plan)
 
 
