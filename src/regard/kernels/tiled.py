@@ -199,7 +199,7 @@ def _backward_strip(
     turned_pull = pulled[:, :-1].mT.contiguous()
     turned_query = _filled(weights.made.query[lane.batch, heads, span]).flatten(0, 1).mT.contiguous()
     into = sums.query[lane.batch, heads, span]
-    for cols, answer in strip.runs(WIDTH // 2):  # three tiles are held at once
+    for cols, answer in strip.runs(max(1, WIDTH // 2)):  # three tiles are held at once
         keys, count = slice(cols.start, cols.stop), len(cols)
         shown = _tile(weights, lane, chunk, rows, cols, answer).exp2_()
         back = product(pulled, _widened(values, cols)).mul_(shown)
