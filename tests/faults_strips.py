@@ -122,7 +122,7 @@ TILED: dict[str, Patch] = LAYOUT | {
     "bound too generous": put(tiled, "BOUND", 1e9),
     "bound of values too generous": put(tiled, "VALUES", 1000.0),
     "biases of -3e38 taken for -inf": put(log_weights, "_far", lambda bias: True),
-    "what is not finite taken for finite": within(streaming, "guard", finite=lambda *_: True),
+    "what is not finite taken for finite": within(streaming, "log_weights", largest=lambda *_: 1.0),
     "what is not tame taken for tame": put(log_weights, "tame", lambda *_: True),
     "the softmax's row term forgotten": in_backward(lambda found, up: ((0 * found[0], found[1]), up)),
     "gradient of the lse forgotten": in_backward(lambda found, up: (found, (up[0], 0 * up[1]))),

@@ -13,7 +13,7 @@ from regard.kernels.cost import Cost, blocks_cost, dense_cost, density, exact_co
 from regard.spec import Additive, ALiBi, Causal, Padding, Prefix, Request, TensorBias, Window, request
 
 IO = 512
-TILES = 4 * 512 * 1024 * 3  # streaming: three tiles of float32
+TILES = 4 * 512 * 512 * 3  # streaming: three tiles of float32
 OWN = 4 * 2 * 512 * 64  # what torch's own tiles take
 
 

@@ -1,8 +1,9 @@
 """torch's flash attention inside the blocks that a mask leaves: windows, documents, padding, any mask at all.
 
 Each strip of queries (kernels/layout.py) is one call of torch's CPU operation on the keys it needs, side by side, with
-the mask laid out over that strip where it is mixed. The backward pass calls torch's backward operation strip by strip
-and adds up what each sends to its keys. Linear memory: nothing larger than a strip is made.
+the mask laid out over that strip where it is mixed; strips alike along a diagonal are one call together
+(kernels/series.py). The backward pass calls torch's backward operation strip by strip and adds up what each sends to
+its keys. Linear memory: nothing larger than a strip's mask, or than the output, is made.
 """
 
 from __future__ import annotations

@@ -13,8 +13,8 @@ from regard.spec.place import Place
 from regard.spec.request import Request
 
 GRAIN = 64  # keys: a block that is mixed is not halved below this
-RUNG = 32  # queries: strips are of a multiple of it, but the last before the mask's structure changes
 COARSE = 512  # the same for a large tensor, of which every answer is read anew
+RUNG = 32  # queries: strips are of a multiple of it, but the last before the mask's structure changes
 _PROBES = 8
 
 Span = tuple[range, Block]
@@ -95,7 +95,7 @@ def _halved(mask: Mask, rows: range, cols: range, place: Place) -> Iterator[Span
     if answer is Block.ALL or len(cols) <= grain:
         yield cols, answer
         return
-    # cut at a multiple of the grain, so that neighbouring strips ask about the same blocks
+    # cut at a multiple of the grain from the hull's start, so that alike strips are cut alike
     middle = cols.start + max(grain, (len(cols) // 2 + grain // 2) // grain * grain)
     yield from _halved(mask, rows, range(cols.start, middle), place)
     if middle < cols.stop:
@@ -103,7 +103,7 @@ def _halved(mask: Mask, rows: range, cols: range, place: Place) -> Iterator[Span
 
 
 def strips(request: Request, height: int) -> tuple[Strip, ...]:
-    """All queries of a request in strips of at most `height`, top to bottom."""
+    """All queries of a request in strips of at most `height`, rounded up to a multiple of RUNG, top to bottom."""
     kept = request.mask is None or request.mask.lasting
     return (_kept if kept else _strips)(request.mask, request.place, max(1, height))
 

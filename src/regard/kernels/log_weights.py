@@ -228,7 +228,7 @@ def _far(bias: Tensor) -> bool:
 
 def largest(tensor: Tensor) -> float:
     """The largest magnitude in a tensor that is not empty; NaN where it holds one."""
-    low, high = torch.aminmax(tensor)
+    low, high = torch.aminmax(tensor.detach())
     return float(torch.maximum(-low, high))
 
 

@@ -24,11 +24,10 @@ def run(request: Request) -> tuple[Tensor, Tensor]:
     with torch.autocast(request.query.device.type, enabled=False):
         ready = made(request)
         value = request.value.to(ready.query.dtype)
-        fast = tiled.expected(request) and guard.finite(value)
-        reach = log_weights.reach(request, ready) if fast else math.inf
-        if not log_weights.tame(request, reach):
+        sizes = _sizes(request, ready, value) if tiled.expected(request) else None
+        if sizes is None:
             return finish(request, ready)
-        output, lse = _Tiled.apply(request, ready, reach, ready.query, ready.key, value)  # type: ignore[no-untyped-call]
+        output, lse = _Tiled.apply(request, ready, sizes, ready.query, ready.key, value)  # type: ignore[no-untyped-call]
         output, lse = with_sink(output, lse, request.sink)
         return output.to(request.query.dtype), lse
 
@@ -50,13 +49,20 @@ def finish(request: Request, made: online.Made) -> tuple[Tensor, Tensor]:
     return output.to(request.query.dtype), lse
 
 
+def _sizes(request: Request, ready: online.Made, value: Tensor) -> tiled.Sizes | None:
+    """How large the numbers are; None where one is not finite, or too large for the fast way."""
+    largest = log_weights.largest(value)
+    reach = log_weights.reach(request, ready) if math.isfinite(largest) else math.inf
+    return tiled.Sizes(reach, largest) if log_weights.tame(request, reach) else None
+
+
 class _Tiled(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, request: Request, ready: online.Made, reach: float, query: Tensor, key: Tensor, value: Tensor
+        ctx: Any, request: Request, ready: online.Made, sizes: tiled.Sizes, query: Tensor, key: Tensor, value: Tensor
     ) -> tuple[Tensor, Tensor]:
-        output, lse = tiled.forward(request, ready, value, reach)
-        ctx.request, ctx.scores, ctx.reach = request, ready.scores, reach
+        output, lse = tiled.forward(request, ready, value, sizes)
+        ctx.request, ctx.scores, ctx.reach = request, ready.scores, sizes.reach
         ctx.save_for_backward(query, key, value, output, lse)
         return output, lse
 

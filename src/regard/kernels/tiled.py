@@ -27,7 +27,7 @@ from regard.spec.curve import Curve
 from regard.spec.mask import Block
 from regard.spec.request import Request
 
-WIDTH = 1024  # keys in a tile: 2 MiB with 512 rows; two threads lose a tenth with half of it
+WIDTH = 512  # keys in a tile: 1 MiB with 512 rows; twice that is a tenth faster on two threads, in twice the memory
 # oneDNN compiles a product for each new shape, which takes .6 ms and .7 MB: tiles are filled up to few shapes
 FILL_ROWS, FILL_COLS = 32, 64
 TALL, MIDDLE, LOW_STRIP = 512, 256, 32  # rows of a tile: queries times the heads that share a key head
@@ -45,15 +45,28 @@ class Gradients:
     value: Tensor
 
 
-def forward(request: Request, made: online.Made, value: Tensor, reach: float) -> tuple[Tensor, Tensor]:
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How large one call's numbers are: no score is above `reach` (`log_weights.reach`), no value above `value`."""
+
+    reach: float
+    value: float
+
+    def bound(self, request: Request) -> bool:
+        """Whether weights and their products with values stay among the numbers that float32 holds in full."""
+        middling = 2.0**-VALUES <= self.value <= 2.0**VALUES
+        return not request.biases and middling and self.reach * LOG2E <= BOUND
+
+
+def forward(request: Request, made: online.Made, value: Tensor, sizes: Sizes) -> tuple[Tensor, Tensor]:
     """(output (batch, heads, n, e), lse (batch, heads, n)), without the sink. Shapes of `made` and `value` are a
-    request's; `reach` is what `log_weights.reach` says of it. Nothing is differentiated."""
-    bounded = not request.biases and reach * LOG2E <= BOUND and _straight(made) and _middling(value)
+    request's. Nothing is differentiated."""
+    bounded = sizes.bound(request) and isinstance(made.scores, DotTiles) and made.scores.curve.straight
     output = made.query.new_empty((*made.query.shape[:3], value.shape[3]))
     total, shift = (made.query.new_zeros(made.query.shape[:3]) for _ in range(2))
     tensors = (made.query, made.key, value, output, total, shift)
     for part, (query, key, values, *into) in layout.by_item(request, tensors):
-        weights = LogWeights.of(part, replace(made, query=query, key=key), None, reach)
+        weights = LogWeights.of(part, replace(made, query=query, key=key), None, sizes.reach)
         ready, summed = _with_ones(values), _bounded_strip if bounded else _shifted_strip
         for strip, chunk, lane in _pieces(part, key.shape[1]):
             sums, top = summed(weights, strip, chunk, lane, ready[lane.batch, lane.key_head])
@@ -94,7 +107,7 @@ def backward(
 
 def height(request: Request) -> int:
     """Queries in a strip. A tall one computes more that the mask throws away, a low one does little work for each
-    operation: they meet where rows * heads is about 256 for vectors of 64, half of that for longer ones."""
+    operation: where queries see few keys they meet at about 256 rows for vectors of 64, half of that for longer."""
     rows = TALL if layout.reach(request) >= WIDE else MIDDLE
     narrow = rows if request.query.shape[3] <= 128 or rows == TALL else rows // 2
     return max(LOW_STRIP, narrow // max(1, request.groups))
@@ -166,9 +179,8 @@ def _filled(rows: Tensor) -> Tensor:
 def _widened(tensor: Tensor, cols: range) -> Tensor:
     """The rows `cols` of (m, x) and those behind them, up to a multiple of FILL_COLS; zeros where there are no more."""
     stop = cols.start + -(-len(cols) // FILL_COLS) * FILL_COLS
-    return (
-        tensor[cols.start : stop] if stop <= len(tensor) else pad(tensor[cols.start :], (0, 0, 0, stop - len(tensor)))
-    )
+    more = max(0, stop - len(tensor))
+    return pad(tensor[cols.start :], (0, 0, 0, more)) if more else tensor[cols.start : stop]
 
 
 def _write(into: list[Tensor], sums: Tensor, shift: Tensor | None, lane: Lane, chunk: Chunk) -> None:
@@ -199,7 +211,7 @@ def _backward_strip(
     turned_pull = pulled[:, :-1].mT.contiguous()
     turned_query = _filled(weights.made.query[lane.batch, heads, span]).flatten(0, 1).mT.contiguous()
     into = sums.query[lane.batch, heads, span]
-    for cols, answer in strip.runs(max(1, WIDTH // 2)):  # three tiles are held at once
+    for cols, answer in strip.runs(WIDTH):
         keys, count = slice(cols.start, cols.stop), len(cols)
         shown = _tile(weights, lane, chunk, rows, cols, answer).exp2_()
         back = product(pulled, _widened(values, cols)).mul_(shown)
@@ -225,12 +237,3 @@ def expected(request: Request) -> bool:
     curve: Curve | None = getattr(request.score, "_curve", None)
     straight = curve is None or curve.straight
     return bool(straight and not learned) or not request.wants_gradient()
-
-
-def _middling(value: Tensor) -> bool:
-    """Whether values times weights of 2^-BOUND to 2^BOUND are numbers that float32 holds in full."""
-    return bool(2.0**-VALUES <= log_weights.largest(value) <= 2.0**VALUES)
-
-
-def _straight(made: online.Made) -> bool:
-    return isinstance(made.scores, DotTiles) and made.scores.curve.straight
