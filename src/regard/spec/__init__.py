@@ -1,6 +1,7 @@
 """What is asked: frozen values, and what each means for a block of positions."""
 
 from regard.spec.bias import ALiBi, Bias, RelativeBias, SinkLogits, TensorBias
+from regard.spec.budget import Budget
 from regard.spec.errors import (
     CheckpointError,
     DataError,
@@ -16,6 +17,23 @@ from regard.spec.errors import (
 from regard.spec.mask import Block, Mask
 from regard.spec.membership import Dense, Documents, Padding
 from regard.spec.place import Place
+from regard.spec.policy import (
+    Focus,
+    HeavyHitters,
+    LargestComponents,
+    LargeValues,
+    LowBits,
+    LowRankKeys,
+    MeanBlocks,
+    MinMaxBlocks,
+    ObservedWindow,
+    PerfectBlocks,
+    PerfectKeys,
+    Policy,
+    RandomKeys,
+    SmallKeys,
+    WindowSinks,
+)
 from regard.spec.position import Learned, Rotary, Sinusoidal
 from regard.spec.positional import Causal, Dilated, Grid2D, Prefix, Sinks, Window
 from regard.spec.request import Request, request
@@ -27,6 +45,7 @@ __all__ = [
     "Additive",
     "Bias",
     "Block",
+    "Budget",
     "Causal",
     "CheckpointError",
     "Cosine",
@@ -35,17 +54,30 @@ __all__ = [
     "Dilated",
     "Documents",
     "Dot",
+    "Focus",
     "General",
     "Grid2D",
+    "HeavyHitters",
     "KernelError",
+    "LargeValues",
+    "LargestComponents",
     "Learned",
+    "LowBits",
+    "LowRankKeys",
     "Mask",
     "MaskError",
+    "MeanBlocks",
+    "MinMaxBlocks",
     "MissingExtraError",
     "NonFiniteLossError",
+    "ObservedWindow",
     "Padding",
+    "PerfectBlocks",
+    "PerfectKeys",
     "Place",
+    "Policy",
     "Prefix",
+    "RandomKeys",
     "RegardError",
     "RelativeBias",
     "Request",
@@ -57,8 +89,10 @@ __all__ = [
     "SinkLogits",
     "Sinks",
     "Sinusoidal",
+    "SmallKeys",
     "SpecError",
     "TensorBias",
     "Window",
+    "WindowSinks",
     "request",
 ]
