@@ -1,16 +1,13 @@
 """`regard calibrate`: what it prints and writes, and what is left when it is stopped. Requests are tiny: no figure of
 theirs means anything."""
 
-import io
 import json
 import re
 
 import pytest
 import torch
-from rich.console import Console
 
 from regard.app.commands import calibrate as module
-from regard.app.screen import Screen
 from regard.engine import calibration_grid, calibration_run
 from regard.engine.calibration import Calibration, Rates, forget, this_machine
 from regard.engine.calibration_file import own_path, read, shipped, write
@@ -150,20 +147,3 @@ def test_how_well_the_planner_chooses():
         "the planner's choice is within 10% of the fastest kernel on 1 of 2 requests",
         "worst: exact takes 1.50 x dense's time for query (1, 1, 2, 2), key (1, 1, 2, 2), float32",
     ]
-
-
-def told(terminal, steps):
-    screen, out = Screen(), io.StringIO()
-    screen.console = Console(file=out, force_terminal=terminal, width=60, highlight=False)
-    with module._told(screen) as tell:
-        for done in steps:
-            tell(done)
-    return out.getvalue()
-
-
-def test_progress_is_a_bar_on_a_terminal_and_lines_elsewhere(monkeypatch):
-    assert "measuring" in told(True, [0.5, 1.0])
-    assert told(False, [0.5, 1.0]) == ""  # too soon to say anything
-    clock = iter(range(0, 1000, 6))
-    monkeypatch.setattr(module.time, "monotonic", lambda: next(clock))
-    assert told(False, [0.1, 0.25, 0.5]) == "25% done\n"  # 12 s after the start; then 6 s later nothing

@@ -6,7 +6,6 @@ import torch
 from rich.console import Console
 from torch import nn
 
-from regard.app import layer_progress as module
 from regard.app.layer_progress import layer_progress
 from regard.app.screen import Screen
 
@@ -30,17 +29,6 @@ def shown(terminal, model):
     with layer_progress(screen, model):
         model(torch.zeros(1, 2))
     return out.getvalue()
-
-
-def test_plain_lines_name_the_block_when_time_has_passed(monkeypatch):
-    clock = iter(range(0, 100, 4))
-    monkeypatch.setattr(module.time, "monotonic", lambda: next(clock))
-    lines = shown(False, Stack()).splitlines()
-    assert lines == ["block 2 of 3"]  # 4 s after block 1 nothing, 8 s after the start a line, 4 s later nothing
-
-
-def test_a_short_run_says_nothing():
-    assert shown(False, Stack()) == ""
 
 
 def test_a_bar_on_a_terminal():

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.progress import BarColumn, Progress, TextColumn
 from torch import nn
 
+from regard.app.counting import counted
 from regard.app.screen import Screen
-
-_QUIET = 5.0  # seconds between two plain lines: a short run says nothing
 
 
 @contextmanager
@@ -21,7 +18,7 @@ def layer_progress(screen: Screen, model: nn.Module) -> Iterator[None]:
     if not blocks:
         yield
         return
-    with _teller(screen, len(blocks)) as tell:
+    with counted(screen, len(blocks), lambda done: f"block {done:.0f} of {len(blocks)}") as tell:
         handles = [
             block.register_forward_hook(lambda *_, done=number: tell(done)) for number, block in enumerate(blocks, 1)
         ]
@@ -36,22 +33,3 @@ def _blocks(model: nn.Module) -> list[nn.Module]:
     """The blocks of the model's longest stack."""
     stacks = [list(part) for part in model.modules() if isinstance(part, nn.ModuleList)]
     return max(stacks, key=len, default=[])
-
-
-@contextmanager
-def _teller(screen: Screen, count: int) -> Iterator[Callable[[int], None]]:
-    if screen.is_terminal:
-        columns = (TextColumn("block {task.completed} of {task.total}"), BarColumn())
-        with Progress(*columns, console=screen.console, transient=True) as bar:
-            task = bar.add_task("", total=count)
-            yield lambda done: bar.update(task, completed=done)
-        return
-    last = time.monotonic()
-
-    def line(done: int) -> None:
-        nonlocal last
-        if time.monotonic() - last >= _QUIET:
-            last = time.monotonic()
-            screen.line(f"block {done} of {count}")
-
-    yield line

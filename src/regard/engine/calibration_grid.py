@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from regard.spec.bias import ALiBi
 from regard.spec.mask import Mask
 from regard.spec.membership import Documents, Padding
 from regard.spec.positional import Causal, Dilated, Grid2D, Prefix, Sinks, Window
@@ -26,6 +27,7 @@ class Asked:
     dtype: torch.dtype
     gradient: bool
     additive: bool = False
+    alibi: bool = False  # with a bias for each head
 
     def request(self, pool: Tensor) -> Request:
         """The request itself, on slices of `pool`, random numbers of the dtype: no memory is taken."""
@@ -37,7 +39,7 @@ class Asked:
             tensors.append(pool[start : start + size].view(shape).requires_grad_(self.gradient))
             start += size
         score: Score = Additive(pool[:dim]) if self.additive else ScaledDot()
-        return request(*tensors, score=score, mask=self.mask)
+        return request(*tensors, score=score, mask=self.mask, bias=ALiBi.for_heads(heads) if self.alibi else None)
 
     def words(self) -> str:
         """The request on a line."""
@@ -45,6 +47,7 @@ class Asked:
         parts = [f"query ({batch}, {heads}, {query_len}, {dim}), key ({batch}, {kv_heads}, {key_len}, {dim})"]
         parts += [str(self.dtype).removeprefix("torch.")]
         parts += ["additive"] if self.additive else []
+        parts += ["ALiBi"] if self.alibi else []
         parts += [] if self.mask is None else [self.mask.words()]
         parts += ["with gradient"] if self.gradient else []
         return ", ".join(parts)
@@ -65,6 +68,7 @@ def grid() -> list[Asked]:
         for family in _OWN_KERNELS:
             made += part.of(family)
         made += [] if part.gradient else part.of(_FEW)  # a decoder's single steps are never trained
+        made += part.of(_BIASED[:: min(part.step, 2)], alibi=True)
         made += part.of(_ADDITIVE, additive=True)
     return made
 
@@ -78,9 +82,9 @@ class _Part:
     step: int  # every how-many-th request of a family
     most: int  # millions of scores in the whole square
 
-    def of(self, family: Family, additive: bool = False) -> list[Asked]:
+    def of(self, family: Family, *, additive: bool = False, alibi: bool = False) -> list[Asked]:
         return [
-            Asked(shape=shape, mask=mask, dtype=self.dtype, gradient=self.gradient, additive=additive)
+            Asked(shape=shape, mask=mask, dtype=self.dtype, gradient=self.gradient, additive=additive, alibi=alibi)
             for shape, mask in family
             if shape[0] * shape[1] * shape[3] * shape[4] <= self.most << 20
         ]
@@ -91,7 +95,8 @@ _PARTS = (
     _Part(torch.float32, gradient=True, step=1, most=20),
     _Part(torch.bfloat16, gradient=False, step=1, most=64),
     _Part(torch.bfloat16, gradient=True, step=2, most=16),
-    _Part(torch.float16, gradient=False, step=3, most=32),  # its gradients are taken to be bfloat16's
+    _Part(torch.float16, gradient=False, step=2, most=32),
+    _Part(torch.float16, gradient=True, step=2, most=8),
     _Part(torch.float64, gradient=False, step=3, most=16),
     _Part(torch.float64, gradient=True, step=3, most=8),
 )
@@ -188,6 +193,13 @@ _IMAGES: Family = (
     (_square(1, 2304, 64), Grid2D(48, 48, 4)),
     (_square(4, 3136, 32), Grid2D(56, 56, 3)),
     (_square(8, 4096, 64), Grid2D(64, 64, 6)),
+)
+_BIASED: Family = (
+    (_square(8, 256, 64), Causal()),
+    (_square(8, 1024, 64), Causal()),
+    (_square(4, 512, 64, batch=2), None),
+    (_square(4, 2048, 64), Causal()),
+    (_square(8, 2048, 64), Window(255, 0)),
 )
 _FEW: Family = (
     ((1, 8, 8, 1, 512, 64), None),

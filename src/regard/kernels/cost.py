@@ -44,7 +44,7 @@ def blocks_cost(request: Request) -> Cost:
     """The strips that hold anything, each a call of torch's operation for all heads at once."""
     left = layout.work(request, blocks.height(request), tiled.WIDTH)
     share = left.cells / max(1.0, _cells(request))
-    mixed = 0.0 if request.mask is None and not request.biases else 4.0 * left.cells / max(1, request.place.heads)
+    mixed = _tile_bytes(request, left.cells)
     strip = 4.0 * blocks.HIGHEST * request.place.key_len * share
     sums = 2 * _io(request) if request.wants_gradient() else 0
     flops = _dot_flops(request) * share
@@ -76,8 +76,7 @@ def _tiled_cost(request: Request) -> Cost:
     values = _bytes(request.value)  # with a column of ones
     backward = 2 * _io(request) if request.wants_gradient() else 0
     extra = tile + copies + values + backward
-    laid = 0.0 if request.mask is None else 4.0 * left.cells / max(1, request.place.heads)  # once for all heads
-    moved = _io(request) + _widened(request) + laid
+    moved = _io(request) + _widened(request) + _tile_bytes(request, left.cells)
     return Cost(_flops(request) * share, moved, extra, 0, left.cells, float(left.tiles))
 
 
@@ -117,6 +116,13 @@ def _laid_out_bytes(request: Request) -> float:
     width = request.query.element_size()
     width = max(4, width) if request.biases else width  # biases stay in float32 at least
     return float(lanes * place.query_len * place.key_len * (1 + width))
+
+
+def _tile_bytes(request: Request, cells: float) -> float:
+    """What mask and biases take where they are laid over `cells` scores: the mask once for all heads, a bias for each,
+    written and read."""
+    mask = 0.0 if request.mask is None else 4.0 * cells / max(1, request.place.heads)
+    return mask + 8.0 * cells * len(request.biases)
 
 
 def _probe(part: object, request: Request) -> tuple[int, ...]:

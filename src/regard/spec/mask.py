@@ -123,11 +123,37 @@ class Mask(Value):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Both(Mask):
-    """`left & right`: allowed where both allow."""
+class _Pair(Mask):
+    """What two masks have in common however they are combined."""
 
     left: Mask
     right: Mask
+
+    def cuts(self, place: Place) -> tuple[int, ...]:
+        return tuple(sorted({*self.left.cuts(place), *self.right.cuts(place)}))
+
+    def item(self, batch: int) -> Mask:
+        return type(self)(self.left.item(batch), self.right.item(batch))
+
+    def extent(self) -> tuple[int, int]:
+        return _larger(self.left, self.right)
+
+    @property
+    def relative(self) -> bool:
+        return self.left.relative and self.right.relative
+
+    @property
+    def lasting(self) -> bool:
+        return self.left.lasting and self.right.lasting
+
+    def check(self, place: Place) -> None:
+        self.left.check(place)
+        self.right.check(place)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Both(_Pair):
+    """`left & right`: allowed where both allow."""
 
     def tile(self, rows: range, cols: range, place: Place) -> Tensor:
         return self.left.tile(rows, cols, place) & self.right.tile(rows, cols, place)
@@ -146,37 +172,13 @@ class Both(Mask):
         start = max(one.start, other.start)
         return range(start, max(start, min(one.stop, other.stop)))
 
-    def cuts(self, place: Place) -> tuple[int, ...]:
-        return tuple(sorted({*self.left.cuts(place), *self.right.cuts(place)}))
-
-    def item(self, batch: int) -> Mask:
-        return Both(self.left.item(batch), self.right.item(batch))
-
-    def extent(self) -> tuple[int, int]:
-        return _larger(self.left, self.right)
-
-    @property
-    def relative(self) -> bool:
-        return self.left.relative and self.right.relative
-
-    @property
-    def lasting(self) -> bool:
-        return self.left.lasting and self.right.lasting
-
     def words(self) -> str:
         return f"{_inner(self.left)} and {_inner(self.right)}"
 
-    def check(self, place: Place) -> None:
-        self.left.check(place)
-        self.right.check(place)
-
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Either(Mask):
+class Either(_Pair):
     """`left | right`: allowed where at least one allows."""
-
-    left: Mask
-    right: Mask
 
     def tile(self, rows: range, cols: range, place: Place) -> Tensor:
         return self.left.tile(rows, cols, place) | self.right.tile(rows, cols, place)
@@ -196,29 +198,8 @@ class Either(Mask):
             return one or other
         return range(min(one.start, other.start), max(one.stop, other.stop))
 
-    def cuts(self, place: Place) -> tuple[int, ...]:
-        return tuple(sorted({*self.left.cuts(place), *self.right.cuts(place)}))
-
-    def item(self, batch: int) -> Mask:
-        return Either(self.left.item(batch), self.right.item(batch))
-
-    def extent(self) -> tuple[int, int]:
-        return _larger(self.left, self.right)
-
-    @property
-    def relative(self) -> bool:
-        return self.left.relative and self.right.relative
-
-    @property
-    def lasting(self) -> bool:
-        return self.left.lasting and self.right.lasting
-
     def words(self) -> str:
         return f"{_inner(self.left)} or {_inner(self.right)}"
-
-    def check(self, place: Place) -> None:
-        self.left.check(place)
-        self.right.check(place)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

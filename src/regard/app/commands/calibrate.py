@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
+from regard.app.counting import counted
 from regard.app.screen import Screen
 from regard.app.sheet import sheet
 
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 Column: TypeAlias = tuple[str, "Callable[[Rates], str]"]
 
 _CLOSE = 1.1  # a choice is good when it takes at most so many times the fastest kernel's time
-_QUIET = 10.0  # seconds between two lines of progress where there is no bar
 
 
 def register(app: typer.Typer) -> None:
@@ -57,7 +55,7 @@ def calibrate(
 
     machine = this_machine()
     screen.line(f"measuring {machine.words()}")
-    with _told(screen) as tell:
+    with counted(screen, 1.0, lambda done: f"{done:.0%} measured") as tell:
         timed, left_out = measure(grid(), seconds, tell)
     rates = fitted(timed)
     if not rates:
@@ -129,25 +127,3 @@ def _table(calibration: Calibration, columns: tuple[Column, ...]) -> list[str]:
     header = ("kernel", "dtype", "direction", *(name for name, _ in columns))
     rows = [(*key, *(said(rates) for _, said in columns)) for key, rates in sorted(calibration.rates.items())]
     return sheet(header, rows, words=3)
-
-
-@contextmanager
-def _told(screen: Screen) -> Iterator[Callable[[float], None]]:
-    """What is to be told how much is done: a bar on a terminal, plain lines elsewhere."""
-    if screen.is_terminal:
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-        columns = (TextColumn("measuring"), BarColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=screen.console, transient=True) as bar:
-            task = bar.add_task("", total=1.0)
-            yield lambda done: bar.update(task, completed=done)
-        return
-    last = time.monotonic()
-
-    def line(done: float) -> None:
-        nonlocal last
-        if time.monotonic() - last >= _QUIET:
-            last = time.monotonic()
-            screen.line(f"{done:.0%} done")
-
-    yield line
