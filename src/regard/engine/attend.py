@@ -11,9 +11,12 @@ from torch import Tensor
 
 from regard.engine import plan as planner
 from regard.kernels.row import Row
+from regard.kernels.sketch import Sketch
 from regard.spec.bias import Bias
+from regard.spec.budget import Budget
 from regard.spec.errors import ShapeError
 from regard.spec.mask import Mask
+from regard.spec.policy import Focus
 from regard.spec.request import Request, request
 from regard.spec.score import ScaledDot, Score
 
@@ -36,6 +39,8 @@ def attend(
     bias: Bias | Tensor | tuple[Bias | Tensor, ...] | None = None,
     query_start: int | None = None,
     dropout: float = 0.0,
+    budget: Budget | None = None,
+    sketch: Sketch | None = None,
     kernel: str | None = None,
 ) -> Tensor:
     """Attention: for each query, the mean of the values under softmax(score + bias) over the keys its mask allows.
@@ -50,6 +55,10 @@ def attend(
     default `key_len - query_len + i` (the last query on the last key). `dropout` applies whenever it is not 0: pass 0
     in evaluation. `kernel` forces a row of the kernel table and forbids any other.
 
+    `budget` bounds what each query reads (`regard.Budget`); where reading everything takes less time, that is done, and
+    `plan` says so. `sketch`, a `regard.Sketch` of k and v that one keeps from call to call, is what makes a budget pay:
+    it is brought up to date here; without one, each call makes its own and reads everything for it.
+
         >>> q, k, v = torch.tensor([[0.5]]), torch.tensor([[1.0], [1.0]]), torch.tensor([[1.0], [2.0]])
         >>> attend(q, k, v)
         tensor([[1.5000]])
@@ -59,10 +68,19 @@ def attend(
     """
     if isinstance(q, Tensor) and q.dim() < 4:
         made = attend(
-            *_four(q, k, v), score=score, mask=mask, bias=bias, query_start=query_start, dropout=dropout, kernel=kernel
+            *_four(q, k, v),
+            score=score,
+            mask=mask,
+            bias=bias,
+            query_start=query_start,
+            dropout=dropout,
+            budget=budget,
+            sketch=sketch,
+            kernel=kernel,
         )
         return made.reshape(*q.shape[:-1], v.shape[-1])
-    asked = request(q, k, v, score=score, mask=mask, bias=bias, query_start=query_start, dropout=dropout)
+    given = {"score": score, "mask": mask, "bias": bias, "query_start": query_start, "dropout": dropout}
+    asked = request(q, k, v, **given, budget=budget, kept=sketch)  # type: ignore[arg-type]
     row, watcher = choose(asked, kernel), WATCHER.get()
     return row.run(asked)[0] if watcher is None else watcher(asked, lambda: row.run(asked)[0])
 
@@ -77,6 +95,8 @@ def plan(
     bias: Bias | Tensor | tuple[Bias | Tensor, ...] | None = None,
     query_start: int | None = None,
     dropout: float = 0.0,
+    budget: Budget | None = None,
+    sketch: Sketch | None = None,
     kernel: str | None = None,
     measure: bool = False,
 ) -> planner.Plan:
@@ -90,7 +110,8 @@ def plan(
     """
     if isinstance(q, Tensor) and q.dim() < 4:
         q, k, v = _four(q, k, v)
-    asked = request(q, k, v, score=score, mask=mask, bias=bias, query_start=query_start, dropout=dropout)
+    given = {"score": score, "mask": mask, "bias": bias, "query_start": query_start, "dropout": dropout}
+    asked = request(q, k, v, **given, budget=budget, kept=sketch)  # type: ignore[arg-type]
     return planner.plan(asked, kernel, measure=measure)
 
 
@@ -115,9 +136,26 @@ def _signature(asked: Request, kernel: str | None) -> tuple[Any, ...]:
     biases = tuple(_kind(bias) for bias in (*asked.biases, asked.sink) if bias is not None)
     return (
         *(q.shape, *_sizes(asked), v.shape[3], q.dtype, q.device),
-        *(score, mask, biases, asked.dropout, kernel, 0 if torch.compiler.is_compiling() else torch.get_num_threads()),
+        *(
+            score,
+            mask,
+            biases,
+            asked.dropout,
+            kernel,
+            _spending(asked),
+            0 if torch.compiler.is_compiling() else torch.get_num_threads(),
+        ),
         torch.is_grad_enabled() and (q.requires_grad or k.requires_grad or v.requires_grad),
     )
+
+
+def _spending(asked: Request) -> tuple[Any, ...] | None:
+    """What the planner looks at in a budget: not the tensors of its policy."""
+    budget = asked.budget
+    if budget is None:
+        return None
+    kind = budget.policy if isinstance(budget.policy, Focus) else type(budget.policy)
+    return budget.fraction, budget.keys, budget.tolerance, kind, asked.kept is None
 
 
 def _sizes(asked: Request) -> tuple[Any, ...]:

@@ -114,12 +114,17 @@ def reasons(each: Row, request: Request) -> tuple[str, ...]:
         (each.empty or 0 not in (*request.output_shape, request.place.key_len), "takes no length of 0"),
         (each.gradients or not request.wants_gradient(), "has no gradient"),
         (each.bias_gradients or not (learned_bias and request.wants_gradient()), "has no gradient for a bias"),
+        (request.budget is None or type(request.budget.policy) in each.policies, _unspent(request)),
         (request.query.dtype in each.dtypes, f"does not take {request.query.dtype}"),
         (request.query.device.type in each.devices, f"does not run on {request.query.device.type}"),
     )
     found = [reason for ok, reason in checks if not ok]
     unfit = None if found else each.fits(request)
     return tuple(found) if unfit is None else (unfit,)
+
+
+def _unspent(request: Request) -> str:
+    return "" if request.budget is None else f"does not spend by {type(request.budget.policy).__name__}"
 
 
 def words(request: Request) -> str:
@@ -129,6 +134,7 @@ def words(request: Request) -> str:
     parts += [] if request.mask is None else [f"mask: {request.mask.words()}"]
     parts += [repr(bias) for bias in (*request.biases, request.sink) if bias is not None]
     parts += [f"dropout {request.dropout}"] if request.dropout else []
+    parts += [repr(request.budget)] if request.budget is not None else []
     parts += ["with gradient"] if request.wants_gradient() else []
     return ", ".join(parts)
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from regard.kernels.cost import Cost
+from regard.spec.policy import Focus, Policy
 from regard.spec.request import DTYPES, Request
 from regard.spec.score import ActivatedDot, Additive, Cosine, Dot, General, ScaledDot, Score
 
@@ -42,3 +43,4 @@ class Row:
     dtypes: tuple[torch.dtype, ...] = DTYPES
     devices: tuple[str, ...] = ("cpu", "cuda")
     fits: Callable[[Request], str | None] = _anything  # why not, for what no column says
+    policies: tuple[type[Policy], ...] = (Focus,)  # of a budget; who reads everything does more than Focus is asked for

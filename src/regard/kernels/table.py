@@ -7,6 +7,7 @@ from regard.kernels.cost import blocks_cost, dense_cost, exact_cost, streaming_c
 from regard.kernels.row import ALL, DOT, Row
 from regard.kernels.table_few import FEW_ROWS
 from regard.kernels.table_gpu import GPU_ROWS
+from regard.kernels.table_spend import SPEND_ROWS
 from regard.spec.score import Additive
 
 SQUARE_LIMIT = 64 * 2**20  # bytes of query_len x key_len arrays above which a kernel must be forced
@@ -119,7 +120,7 @@ GENERAL: tuple[Row, ...] = (
     ),
 )
 
-TABLE: tuple[Row, ...] = (*GENERAL, *FEW_ROWS, *GPU_ROWS)
+TABLE: tuple[Row, ...] = (*GENERAL, *FEW_ROWS, *GPU_ROWS, *SPEND_ROWS)
 
 
 def row(name: str) -> Row | None:

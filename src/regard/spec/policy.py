@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from regard.spec.errors import SpecError
+from regard.spec.errors import ShapeError, SpecError
 from regard.spec.value import Value, described, is_number, require_floats
 
 
@@ -23,28 +23,31 @@ class Policy(Value):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Focus(Policy):
-    """The best keys exactly, all others through a sketch; nothing is dropped (docs/decisions, "focus and periphery").
+    """The best keys as they are, the next best rounded, all others through a sketch: nothing is dropped
+    (docs/decisions, "focus and periphery").
 
-    first: keys at the start that are always read. latest: of what is left for reading keys one by one, the share kept
-    for the latest keys. sketch: bits for each dimension of a key by which the others are judged. grain: keys that share
-    one mean value in the periphery. bits: at which a key and its value are read one by one: 16 as they are, 8 or 4
-    rounded, so that twice or four times as many fit.
+    sketch: bits for each dimension of a key by which all keys are judged, 4 to a direction that is looked at.
+    grain: keys that share a mean key and a mean value. bits: at which the best keys and their values are read: 8 or 4,
+    rounded, so that two or four times as many fit, or 16, as they are. exact: how many of those are read again as they
+    are. first: keys at the start that are always read. latest: the share of the reading kept for the latest keys.
     """
 
-    first: int = 4
-    latest: float = 0.25
     sketch: float = 0.5
-    grain: int = 32
+    grain: int = 64
     bits: int = 8
+    exact: int = 16
+    first: int = 4
+    latest: float = 0.1
 
     def __post_init__(self) -> None:
-        _count(self, "first", self.first, 0)
-        _share(self, "latest", self.latest)
-        _count(self, "grain", self.grain, 1)
-        if not is_number(self.sketch) or not 0 < self.sketch <= 8:
-            raise SpecError(f"Focus(sketch={described(self.sketch)}): expected bits a dimension, above 0 and at most 8")
+        if not is_number(self.sketch) or not 0 < self.sketch <= 4:
+            raise SpecError(f"Focus(sketch={described(self.sketch)}): expected bits a dimension, above 0 and at most 4")
         if self.bits not in (4, 8, 16):
             raise SpecError(f"Focus(bits={described(self.bits)}): expected 4, 8 or 16")
+        _count(self, "grain", self.grain, 1)
+        _count(self, "exact", self.exact, 0)
+        _count(self, "first", self.first, 0)
+        _share(self, "latest", self.latest)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -60,7 +63,7 @@ class WindowSinks(Policy):
 @dataclass(frozen=True, eq=False, repr=False)
 class MinMaxBlocks(Policy):
     """The blocks of keys with the highest possible score, by the smallest and largest number of each dimension in a
-    block (Quest: Tang et al. 2024, arXiv 2406.10774). size: keys in a block."""
+    block; and the newest and the first block (Quest: Tang et al. 2024, arXiv 2406.10774). size: keys in a block."""
 
     size: int = 16
 
@@ -70,7 +73,8 @@ class MinMaxBlocks(Policy):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class MeanBlocks(Policy):
-    """The blocks of keys whose mean key scores best (MoBA: Lu et al. 2025, arXiv 2502.13189). size: keys in a block."""
+    """The blocks of keys whose mean key scores best, and the newest and the first block (MoBA: Lu et al. 2025, arXiv
+    2502.13189). size: keys in a block."""
 
     size: int = 64
 
@@ -115,8 +119,8 @@ class ObservedWindow(Policy):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class LowRankKeys(Policy):
-    """The keys that score best in the `rank` first principal directions of the keys (Loki: Singhania et al. 2024,
-    arXiv 2406.02542)."""
+    """The keys that score best in the `rank` first principal directions of the keys, and some of the first and the
+    latest (Loki: Singhania et al. 2024, arXiv 2406.02542)."""
 
     rank: int = 32
 
@@ -126,8 +130,8 @@ class LowRankKeys(Policy):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class LargestComponents(Policy):
-    """The keys that score best in the `rank` largest components of the query; the rest of the weight goes to the mean
-    value (SparQ: Ribar et al. 2023, arXiv 2312.04985)."""
+    """The keys that score best in the `rank` largest components of the query, and some of the latest; the rest of the
+    weight goes to the mean value (SparQ: Ribar et al. 2023, arXiv 2312.04985)."""
 
     rank: int = 32
 
@@ -163,8 +167,8 @@ class SmallKeys(Policy):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class LargeValues(Policy):
-    """The keys whose values have the largest norm, and the latest: what value-aware pruning starts from (Guo et al.
-    2024, arXiv 2406.12335, without its attention scores). latest: the share kept for the latest keys."""
+    """The keys whose values have the largest norm, the first 20 and the latest: what value-aware pruning starts from
+    (Guo et al. 2024, arXiv 2406.12335, without its attention scores). latest: the share kept for the latest keys."""
 
     latest: float = 0.1
 
@@ -203,9 +207,13 @@ def _count(policy: Policy, field: str, given: object, least: int) -> None:
         raise SpecError(f"{name}({field}={described(given)}): expected a whole number, at least {least}")
 
 
-def _received(policy: Policy, given: object) -> None:
-    if given is not None:
-        require_floats(type(policy).__name__, "received", given)
+def _received(policy: Policy, given: Tensor | None) -> None:
+    if given is None:
+        return
+    name = type(policy).__name__
+    require_floats(name, "received", given)
+    if given.dim() != 3:
+        raise ShapeError(f"{name}(received={described(given)}): expected 3 axes, (batch, kv_heads, key_len)")
 
 
 def _share(policy: Policy, field: str, given: object) -> None:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from regard.spec.bias import Bias, SinkLogits, as_biases
+from regard.spec.budget import Budget
 from regard.spec.errors import ShapeError, SpecError
 from regard.spec.mask import Mask
 from regard.spec.membership import as_mask
@@ -31,6 +32,8 @@ class Request:
     sink: SinkLogits | None
     dropout: float
     place: Place
+    budget: Budget | None = None
+    kept: object = None  # what the kernel that spends the budget keeps between calls
 
     @property
     def groups(self) -> int:
@@ -64,6 +67,8 @@ def request(
     bias: Bias | Tensor | tuple[Bias | Tensor, ...] | None = None,
     query_start: int | None = None,
     dropout: float = 0.0,
+    budget: Budget | None = None,
+    kept: object = None,
 ) -> Request:
     """Check the arguments of `attend` and freeze them. Raises `ShapeError`, `MaskError` or `SpecError`."""
     _check_tensors(query, key, value)
@@ -81,6 +86,10 @@ def request(
             f"query_start={described(query_start)}: expected a whole number, the position of the first query"
         )
     place = Place(query.shape[0], query.shape[1], query.shape[2], key.shape[2], start, query.device)
+    if budget is not None:
+        if not isinstance(budget, Budget):
+            raise SpecError(f"budget={described(budget)}: expected a budget such as Budget(fraction=0.1)")
+        budget.check(query.dtype)
     checked_mask = as_mask(mask)
     if checked_mask is not None:
         checked_mask.check(place)
@@ -97,6 +106,8 @@ def request(
         sink=next((part for part in biases if isinstance(part, SinkLogits)), None),
         dropout=float(dropout),
         place=place,
+        budget=budget,
+        kept=kept,
     )
 
 

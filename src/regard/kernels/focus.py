@@ -1,0 +1,145 @@
+"""`Focus`: a call under a budget, its prices, and what it cannot do."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from regard.kernels.focus_look import Look, looked
+from regard.kernels.sink import with_sink
+from regard.kernels.sketch import Sketch
+from regard.kernels.sketch_basis import CODE
+from regard.kernels.spent import Spent
+from regard.spec.budget import BITS, Budget
+from regard.spec.errors import KernelError
+from regard.spec.mask import Block
+from regard.spec.policy import Focus
+from regard.spec.request import Request
+from regard.spec.score import Dot, General, ScaledDot
+
+LOG2E = math.log2(math.e)
+SCRATCH = 1 << 24  # numbers of the temporary tensors of some queries, about
+
+
+@dataclass(frozen=True, eq=False)
+class Prices:
+    """Bytes of one key head's cache."""
+
+    key: float  # what every key costs: its codes, and its share of the means
+    fixed: float  # what a query costs besides: the basis, the keys that are read as they are
+    read: float  # a key and its value, rounded
+
+    @classmethod
+    def of(cls, sketch: Sketch, tail: int) -> Prices:
+        policy, (_, _, dim, value_dim) = sketch.policy, sketch.shape
+        whole = (dim + value_dim) * BITS / 8
+        rank = sketch.basis.rank
+        codes = rank * CODE / 8 + whole / policy.grain
+        bits = min(policy.bits, BITS)
+        steps = 0.0 if bits == BITS else whole
+        exact = 0 if bits == BITS else policy.exact
+        return cls(codes, rank * dim * BITS / 8 + steps + (exact + tail) * whole, (dim + value_dim) * bits / 8)
+
+    def keys(self, left: Tensor, seen: Tensor) -> Tensor:
+        """How many keys can be read one by one for `left` bytes, by a query that sees so many keys."""
+        return ((left - self.fixed - self.key * seen) / self.read).floor()
+
+
+def focus(request: Request, budget: Budget, sketch: Sketch | None = None) -> Spent:
+    """Attend by `Focus` under `budget.fraction` or `budget.keys`; see `regard.kernels.policies.spend`.
+
+    sketch: of this request's keys and values, from earlier calls; it is brought up to date. None: one is made, which
+    reads the whole cache once.
+
+    Raises `KernelError` for what this cannot do, and for a budget that the sketch alone would spend.
+    """
+    policy = budget.policy
+    assert isinstance(policy, Focus)
+    query, working = _ready(request, policy), torch.promote_types(request.query.dtype, torch.float32)
+    if sketch is None:
+        sketch = Sketch.of(request.key, request.value, query=request.query, policy=policy)
+    else:
+        sketch.follow(request.key, request.value)
+    place = request.place
+    key, value = request.key.flatten(0, 1), request.value.flatten(0, 1)
+    kv_heads, groups = request.key.shape[1], request.groups
+    lanes, length = query.shape[:2]
+    output = query.new_empty(lanes, length, groups, value.shape[2])
+    lse, read = query.new_empty(lanes, length, groups), torch.empty(lanes, length, dtype=torch.float64)
+    step = max(1, SCRATCH // (lanes * groups * place.key_len * 3))
+    for start in range(0, length, step):
+        rows = range(start, min(start + step, length))
+        allowed, seen = _allowed(request, rows)
+        most = _most(sketch, budget, seen, place.key_len)
+        look = Look(sketch, query[:, rows.start : rows.stop], key, value, allowed, most)
+        output[:, rows.start : rows.stop], lse[:, rows.start : rows.stop] = looked(look)
+        read[:, rows.start : rows.stop] = _spent(sketch, most, seen, place.key_len)
+    shape = request.output_shape
+    made = output.transpose(1, 2).reshape(shape)
+    made_lse = (lse / LOG2E).transpose(1, 2).reshape(shape[:3])
+    made, made_lse = with_sink(made, made_lse, request.sink)
+    full = place.key_len * (key.shape[2] + value.shape[2]) * BITS / 8
+    return Spent(made.to(request.query.dtype), made_lse.to(working), read.view(place.batch, kv_heads, length), full)
+
+
+def fits(request: Request) -> str | None:
+    """Why `Focus` cannot be asked for this, or None. Looks at sizes alone; a mask may still leave too little."""
+    budget = request.budget
+    if budget is None or not isinstance(budget.policy, Focus):
+        return "needs a budget"
+    policy, dim = budget.policy, request.key.shape[3]
+    if request.biases:
+        return "takes no bias"
+    if dim < 2:
+        return f"sketches keys of at least 2 dimensions, got {dim}"
+    if request.place.key_len < 2 * policy.grain:
+        return f"needs two blocks of {policy.grain} keys, got {request.place.key_len}"
+    return None
+
+
+def _ready(request: Request, policy: Focus) -> Tensor:
+    """The query (lanes, rows, groups, d) with the scale in it; or `KernelError`."""
+    name = type(policy).__name__
+    if not request.score.dot_family or request.dropout or request.biases or request.wants_gradient():
+        raise KernelError(f"{name} takes dot products without bias, dropout or gradient: leave the budget out")
+    form = request.score.prepare(request.query.float(), request.key[:, :, :0].float())
+    if not form.curve.straight or not isinstance(request.score, (Dot, ScaledDot, General)):
+        raise KernelError(f"{name} takes ScaledDot, Dot and General without a softcap, got {request.score!r}")
+    batch, _, length, dim = form.query.shape
+    scaled = (form.query * (form.scale * LOG2E)).reshape(batch, request.key.shape[1], request.groups, length, dim)
+    return scaled.transpose(2, 3).flatten(0, 1)
+
+
+def _allowed(request: Request, rows: range) -> tuple[Tensor | None, Tensor]:
+    """bool (lanes or 1, rows, keys), None where all are allowed; how many keys each query sees (lanes or 1, rows)."""
+    place, mask = request.place, request.mask
+    if mask is None or mask.block(rows, place.cols, place) is Block.ALL:
+        return None, torch.full((1, len(rows)), place.key_len, device=place.device)
+    tile = mask.tile(rows, place.cols, place)
+    tile = tile[(None,) * (4 - tile.dim())]
+    if tile.shape[1] != 1:
+        raise KernelError("Focus takes a mask that is the same for all heads: leave the budget out")
+    tile = tile[:, 0].expand(-1, len(rows), place.key_len)
+    allowed = tile if len(tile) == 1 else tile.repeat_interleave(request.key.shape[1], 0)
+    return allowed, allowed.sum(-1)
+
+
+def _most(sketch: Sketch, budget: Budget, seen: Tensor, key_len: int) -> Tensor:
+    """(lanes or 1, rows): the keys that the budget lets each query read one by one."""
+    _, _, dim, value_dim = sketch.shape
+    left = torch.tensor([budget.bytes(int(each), dim, value_dim) for each in seen.flatten().tolist()])
+    most = Prices.of(sketch, key_len - sketch.length).keys(left.view(seen.shape).to(seen.device), seen)
+    if bool((most < sketch.policy.first + 1).any()):
+        raise KernelError(
+            f"{budget!r} is less than the sketch of {int(seen.min())} keys takes, with {sketch.policy.first} keys "
+            "beside it: give more, or a policy without a sketch such as WindowSinks()"
+        )
+    return torch.minimum(most, seen.to(most.dtype)).long()
+
+
+def _spent(sketch: Sketch, most: Tensor, seen: Tensor, key_len: int) -> Tensor:
+    prices = Prices.of(sketch, key_len - sketch.length)
+    return prices.fixed + prices.key * seen + prices.read * most

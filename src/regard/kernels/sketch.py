@@ -1,0 +1,207 @@
+"""A sketch of a cache: what stands for the keys and values that a query does not read one by one.
+
+The cache is cut into blocks of `grain` keys. Of each block: the mean key and the mean value. Of each key: a few 4-bit
+numbers that tell in which directions it differs from its block's mean, and, where keys are read rounded, key and value
+less their block's means at 8 or 4 bits. Keys behind the last whole block are not in the sketch; they are read as they
+are. As tokens arrive a block is added whenever it is full, so that the cost of a token does not grow.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from regard.kernels import sketch_basis
+from regard.kernels.sketch_basis import Basis
+from regard.spec.errors import ShapeError, SpecError
+from regard.spec.policy import Focus
+from regard.spec.value import described
+
+LEARN = 1 << 15  # keys and queries at most that a basis is learnt from, spread evenly
+CHUNK = 1 << 14  # keys that are sketched at once
+
+
+@dataclass(eq=False)
+class Sketch:
+    """Made by `Sketch.of`, kept up to date by `follow`. `length` keys are in it, a multiple of `policy.grain`.
+
+    Lanes are batch * kv_heads. codes: uint8 (lanes, rank / 2, room), two numbers to a byte. keys, values: uint8 (lanes,
+    room, d) and (lanes, room, e) at 8 bits, half as wide at 4, empty at 16. means: float16 (lanes, room / grain, d+e).
+    """
+
+    policy: Focus
+    basis: Basis
+    shape: tuple[int, int, int, int]  # batch, kv_heads, d, e
+    codes: Tensor
+    keys: Tensor
+    values: Tensor
+    means: Tensor
+    length: int = 0
+
+    @classmethod
+    def of(cls, key: Tensor, value: Tensor, *, query: Tensor | None = None, policy: Focus | None = None) -> Sketch:
+        """The sketch of a cache: key (batch, kv_heads, n, d), value (batch, kv_heads, n, e), and queries (batch, heads,
+        m, d) such as will be asked, if there are any: the prompt's own.
+
+        Raises `ShapeError` where shapes do not fit, `SpecError` where there is no whole block of keys yet, or a number
+        among them is not finite.
+        """
+        policy = Focus() if policy is None else policy
+        _check(key, value, query)
+        batch, kv_heads, count, dim = key.shape
+        whole = count // policy.grain * policy.grain
+        if not whole:
+            raise SpecError(f"{count} keys are no whole block of {policy.grain}: attend exactly until there are more")
+        rank = max(2, round(policy.sketch * dim / sketch_basis.CODE / 2) * 2)
+        rank = min(rank, dim // 2 * 2)
+        if rank < 2:
+            raise SpecError(f"keys of {dim} dimension(s) cannot be sketched: expected at least 2")
+        stride = max(1, whole // LEARN) * policy.grain  # whole blocks of so many are looked at
+        # the first block, if there are others, teaches nothing: its first keys are often unlike all others
+        usual = slice(policy.grain if whole > policy.grain else 0, whole)
+        some = _every(key[:, :, usual], stride, policy.grain), _every(value[:, :, usual], stride, policy.grain)
+        parts = [each.float() for each in some]
+        _finite(parts)
+        (keys, _), (values, _) = (_residual(each, policy.grain) for each in parts)
+        asked = None if query is None else query[:, :, :: max(1, query.shape[2] // LEARN)]
+        basis = sketch_basis.learnt(keys, values, asked, rank, policy.bits)
+        shape = (batch, kv_heads, dim, value.shape[3])
+        made = cls(policy, basis, shape, *_room(shape, rank, policy, 0, key.device))
+        made.follow(key, value)
+        return made
+
+    def follow(self, key: Tensor, value: Tensor) -> None:
+        """Take in the whole blocks of a cache that has grown; those already in it are not looked at again.
+
+        Raises `ShapeError` for a cache that is not the one sketched, or has become shorter, `SpecError` for numbers
+        that are not finite.
+        """
+        _check(key, value, None)
+        if (*key.shape[:2], key.shape[3], value.shape[3]) != self.shape or key.shape[2] < self.length:
+            raise ShapeError(
+                f"key {tuple(key.shape)}, value {tuple(value.shape)}: expected the cache that was sketched, grown: "
+                f"(batch, kv_heads, dim, value_dim) {self.shape} and at least {self.length} keys"
+            )
+        whole = key.shape[2] // self.policy.grain * self.policy.grain
+        if whole > self.codes.shape[2]:
+            self._grow(whole)
+        step = max(1, CHUNK // self.policy.grain) * self.policy.grain
+        for start in range(self.length, whole, step):
+            self._add(key[:, :, start : min(start + step, whole)], value[:, :, start : min(start + step, whole)], start)
+        self.length = max(self.length, whole)
+
+    def cut(self, length: int) -> None:
+        """Forget the keys from `length` on: the cache was cut back."""
+        self.length = min(self.length, max(0, length) // self.policy.grain * self.policy.grain)
+
+    @property
+    def bytes(self) -> int:
+        """What the sketch holds in memory, room to grow not counted."""
+        blocks, (batch, kv_heads, dim, value_dim) = self.length // self.policy.grain, self.shape
+        each = self.basis.rank // 2 + self.keys.shape[2] + self.values.shape[2]
+        return batch * kv_heads * (self.length * each + blocks * (dim + value_dim) * 2)
+
+    @property
+    def middle(self) -> float:
+        """What a rounded number of 0 is stored as; a stored number stands for the middle of its step."""
+        return float(1 << (self.policy.bits - 1)) - 0.5
+
+    def widened(self, rounded: Tensor, into: Tensor) -> Tensor:
+        """Rows of `keys` or `values` (..., width) as numbers: `into` (..., d or e) float32."""
+        if self.policy.bits == 8:
+            return into.copy_(rounded)
+        half = rounded.shape[-1]
+        into[..., :half] = rounded >> 4
+        into[..., half:] = (rounded & 15)[..., : into.shape[-1] - half]
+        return into
+
+    def _grow(self, least: int) -> None:
+        held = self.codes.shape[2]
+        room = -(-max(least, held + held // 2) // self.policy.grain) * self.policy.grain
+        codes, keys, values, means = _room(self.shape, self.basis.rank, self.policy, room, self.codes.device)
+        codes[:, :, :held], keys[:, :held], values[:, :held] = self.codes, self.keys, self.values
+        means[:, : held // self.policy.grain] = self.means
+        self.codes, self.keys, self.values, self.means = codes, keys, values, means
+
+    def _add(self, key: Tensor, value: Tensor, start: int) -> None:
+        """Whole blocks from key `start` on."""
+        grain, basis = self.policy.grain, self.basis
+        parts = [key.float(), value.float()]
+        _finite(parts)
+        (keys, mean_key), (values, mean_value) = (_residual(each, grain) for each in parts)
+        where = slice(start, start + key.shape[2])
+        self.codes[:, :, where] = _codes(keys @ basis.key, sketch_basis.CODE).flatten(0, 1).mT
+        means = torch.cat((mean_key, mean_value), -1).flatten(0, 1)
+        self.means[:, start // grain : (start + key.shape[2]) // grain] = means.half()
+        if self.policy.bits == 16:
+            return
+        for numbers, step, into in ((keys, basis.key_step, self.keys), (values, basis.value_step, self.values)):
+            into[:, where] = _codes(numbers / step, self.policy.bits).flatten(0, 1)
+
+
+def _codes(numbers: Tensor, bits: int) -> Tensor:
+    """Numbers in units of their steps, as they are stored."""
+    most = 2 ** (bits - 1)
+    codes = numbers.floor_().clamp_(-most, most - 1).add_(most).to(torch.uint8)
+    return codes if bits == 8 else _packed(codes)
+
+
+def _packed(codes: Tensor) -> Tensor:
+    """(..., x) of 4 bits as (..., x / 2, rounded up) bytes: the first half above, the second below."""
+    half = (codes.shape[-1] + 1) // 2
+    low = torch.nn.functional.pad(codes[..., half:], (0, 2 * half - codes.shape[-1]))
+    return codes[..., :half] << 4 | low
+
+
+def _room(
+    shape: tuple[int, int, int, int], rank: int, policy: Focus, room: int, device: torch.device
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """codes, keys, values, means for `room` keys."""
+    batch, kv_heads, dim, value_dim = shape
+    lanes = batch * kv_heads
+    widths = {16: (0, 0), 8: (dim, value_dim), 4: ((dim + 1) // 2, (value_dim + 1) // 2)}[policy.bits]
+    sizes = ((rank // 2, room), *((room, width) for width in widths))
+    codes, keys, values = (torch.empty(lanes, *size, dtype=torch.uint8, device=device) for size in sizes)
+    return (
+        codes,
+        keys,
+        values,
+        torch.empty(lanes, room // policy.grain, dim + value_dim, dtype=torch.half, device=device),
+    )
+
+
+def _residual(numbers: Tensor, grain: int) -> tuple[Tensor, Tensor]:
+    """(batch, kv_heads, n, x) less its block's mean, and the means (batch, kv_heads, n / grain, x) as they are kept."""
+    blocks = _blocks(numbers, grain)
+    means = blocks.mean(3)
+    return (blocks - means.half().float()[:, :, :, None]).flatten(2, 3), means
+
+
+def _blocks(numbers: Tensor, grain: int) -> Tensor:
+    """(batch, kv_heads, n, x) as (batch, kv_heads, n / grain, grain, x)."""
+    return numbers.reshape(*numbers.shape[:2], -1, grain, numbers.shape[3])
+
+
+def _every(numbers: Tensor, stride: int, grain: int) -> Tensor:
+    """The first `grain` of every `stride` rows."""
+    return _blocks(numbers, grain)[:, :, :: stride // grain].flatten(2, 3)
+
+
+def _finite(parts: list[Tensor]) -> None:
+    if not all(bool(torch.isfinite(part).all()) for part in parts):
+        raise SpecError("a key or value is not finite: such a cache cannot be sketched; attend exactly")
+
+
+def _check(key: Tensor, value: Tensor, query: Tensor | None) -> None:
+    for name, given in (("key", key), ("value", value), *((("query", query),) if query is not None else ())):
+        if not isinstance(given, Tensor) or given.dim() != 4 or not given.is_floating_point():
+            raise ShapeError(f"{name} is {described(given)}: expected floats (batch, heads, length, dim)")
+    fits = key.shape[:3] == value.shape[:3]
+    if query is not None:
+        fits = fits and query.shape[0] == key.shape[0] and query.shape[3] == key.shape[3]
+        fits = fits and query.shape[1] % max(1, key.shape[1]) == 0
+    if not fits:
+        shapes = ", ".join(str(tuple(each.shape)) for each in (key, value, query) if each is not None)
+        raise ShapeError(f"key, value and query of shapes {shapes} do not fit together")
