@@ -14,7 +14,7 @@ from regard.kernels.sketch import Sketch
 from regard.kernels.sketch_basis import CODE
 from regard.kernels.spent import Spent
 from regard.spec.budget import BITS, Budget
-from regard.spec.errors import KernelError
+from regard.spec.errors import KernelError, SpecError
 from regard.spec.mask import Block
 from regard.spec.policy import Focus
 from regard.spec.request import Request
@@ -45,7 +45,7 @@ class Prices:
 
     def keys(self, left: Tensor, seen: Tensor) -> Tensor:
         """How many keys can be read one by one for `left` bytes, by a query that sees so many keys."""
-        return ((left - self.fixed - self.key * seen) / self.read).floor()
+        return ((left - self.fixed - self.key * seen.double()) / self.read).floor()
 
 
 def focus(request: Request, budget: Budget, sketch: Sketch | None = None) -> Spent:
@@ -54,13 +54,19 @@ def focus(request: Request, budget: Budget, sketch: Sketch | None = None) -> Spe
     sketch: of this request's keys and values, from earlier calls; it is brought up to date. None: one is made, which
     reads the whole cache once.
 
-    Raises `KernelError` for what this cannot do, and for a budget that the sketch alone would spend.
+    Raises `KernelError` for what this cannot do, and for a budget that the sketch alone would spend, `SpecError` for a
+    sketch that was made for another policy, or a key or value that is not finite.
     """
     policy = budget.policy
     assert isinstance(policy, Focus)
-    query, working = _ready(request, policy), torch.promote_types(request.query.dtype, torch.float32)
+    (query, unscaled), working = ready(request, policy), torch.promote_types(request.query.dtype, torch.float32)
     if sketch is None:
-        sketch = Sketch.of(request.key, request.value, query=request.query, policy=policy)
+        sketch = Sketch.of(request.key, request.value, query=unscaled, policy=policy)
+    elif sketch.policy != policy:
+        raise SpecError(
+            f"the sketch was made for {sketch.policy!r}, and the budget spends by {policy!r}: make one with "
+            "Sketch.of(..., policy=budget.policy)"
+        )
     else:
         sketch.follow(request.key, request.value)
     place = request.place
@@ -100,8 +106,9 @@ def fits(request: Request) -> str | None:
     return None
 
 
-def _ready(request: Request, policy: Focus) -> Tensor:
-    """The query (lanes, rows, groups, d) with the scale in it; or `KernelError`."""
+def ready(request: Request, policy: Focus) -> tuple[Tensor, Tensor]:
+    """The query (lanes, rows, groups, d) with the scale in it, and (batch, heads, rows, d) without; or `KernelError`.
+    Both as they are multiplied with keys."""
     name = type(policy).__name__
     if not request.score.dot_family or request.dropout or request.biases or request.wants_gradient():
         raise KernelError(f"{name} takes dot products without bias, dropout or gradient: leave the budget out")
@@ -110,7 +117,7 @@ def _ready(request: Request, policy: Focus) -> Tensor:
         raise KernelError(f"{name} takes ScaledDot, Dot and General without a softcap, got {request.score!r}")
     batch, _, length, dim = form.query.shape
     scaled = (form.query * (form.scale * LOG2E)).reshape(batch, request.key.shape[1], request.groups, length, dim)
-    return scaled.transpose(2, 3).flatten(0, 1)
+    return scaled.transpose(2, 3).flatten(0, 1), form.query
 
 
 def _allowed(request: Request, rows: range) -> tuple[Tensor | None, Tensor]:
@@ -130,8 +137,9 @@ def _allowed(request: Request, rows: range) -> tuple[Tensor | None, Tensor]:
 def _most(sketch: Sketch, budget: Budget, seen: Tensor, key_len: int) -> Tensor:
     """(lanes or 1, rows): the keys that the budget lets each query read one by one."""
     _, _, dim, value_dim = sketch.shape
-    left = torch.tensor([budget.bytes(int(each), dim, value_dim) for each in seen.flatten().tolist()])
-    most = Prices.of(sketch, key_len - sketch.length).keys(left.view(seen.shape).to(seen.device), seen)
+    left = [budget.bytes(int(each), dim, value_dim) for each in seen.flatten().tolist()]
+    bytes_left = torch.tensor(left, dtype=torch.float64, device=seen.device).view(seen.shape)
+    most = Prices.of(sketch, key_len - sketch.length).keys(bytes_left, seen)
     if bool((most < sketch.policy.first + 1).any()):
         raise KernelError(
             f"{budget!r} is less than the sketch of {int(seen.min())} keys takes, with {sketch.policy.first} keys "
@@ -142,4 +150,4 @@ def _most(sketch: Sketch, budget: Budget, seen: Tensor, key_len: int) -> Tensor:
 
 def _spent(sketch: Sketch, most: Tensor, seen: Tensor, key_len: int) -> Tensor:
     prices = Prices.of(sketch, key_len - sketch.length)
-    return prices.fixed + prices.key * seen + prices.read * most
+    return prices.fixed + prices.key * seen.double() + prices.read * most.double()

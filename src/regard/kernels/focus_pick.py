@@ -38,7 +38,7 @@ def picked(weights: Tensor, policy: Focus, most: Tensor, allowed: Tensor | None,
     """
     single = weights.shape[2] == 1
     ranks = weights[:, :, 0].clone() if single else (weights / weights.sum(-1, keepdim=True)).sum(2)
-    latest = (most * policy.latest).floor()[..., None]
+    latest = torch.minimum((most * policy.latest).floor(), most - policy.first)[..., None]
     if allowed is None or whole is None:
         ranks.masked_fill_(torch.arange(ranks.shape[-1], device=ranks.device) >= ranks.shape[-1] - latest, LATEST)
         ranks[..., : policy.first] = FIRST

@@ -8,12 +8,14 @@ are. As tokens arrive a block is added whenever it is full, so that the cost of 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from regard.kernels import sketch_basis
+from regard.kernels import guard, sketch_basis
 from regard.kernels.sketch_basis import Basis
 from regard.spec.errors import ShapeError, SpecError
 from regard.spec.policy import Focus
@@ -21,6 +23,7 @@ from regard.spec.value import described
 
 LEARN = 1 << 15  # keys and queries at most that a basis is learnt from, spread evenly
 CHUNK = 1 << 14  # keys that are sketched at once
+LARGEST = torch.finfo(torch.half).max  # of a mean, as it is kept
 
 
 @dataclass(eq=False)
@@ -46,9 +49,11 @@ class Sketch:
         m, d) such as will be asked, if there are any: the prompt's own.
 
         Raises `ShapeError` where shapes do not fit, `SpecError` where there is no whole block of keys yet, or a number
-        among them is not finite.
+        among them is not finite (even one that no query will see).
         """
         policy = Focus() if policy is None else policy
+        if not isinstance(policy, Focus):
+            raise SpecError(f"policy={described(policy)}: a sketch is for Focus(), other policies keep none")
         _check(key, value, query)
         batch, kv_heads, count, dim = key.shape
         whole = count // policy.grain * policy.grain
@@ -62,11 +67,12 @@ class Sketch:
         # the first block, if there are others, teaches nothing: its first keys are often unlike all others
         usual = slice(policy.grain if whole > policy.grain else 0, whole)
         some = _every(key[:, :, usual], stride, policy.grain), _every(value[:, :, usual], stride, policy.grain)
-        parts = [each.float() for each in some]
-        _finite(parts)
-        (keys, _), (values, _) = (_residual(each, policy.grain) for each in parts)
         asked = None if query is None else query[:, :, :: max(1, query.shape[2] // LEARN)]
-        basis = sketch_basis.learnt(keys, values, asked, rank, policy.bits)
+        with _plainly(key.device):
+            parts = [each.float() for each in some]
+            _finite(parts if asked is None else [*parts, asked])
+            (keys, _), (values, _) = (_residual(each, policy.grain) for each in parts)
+            basis = sketch_basis.learnt(keys, values, asked, rank, policy.bits)
         shape = (batch, kv_heads, dim, value.shape[3])
         made = cls(policy, basis, shape, *_room(shape, rank, policy, 0, key.device))
         made.follow(key, value)
@@ -85,11 +91,14 @@ class Sketch:
                 f"(batch, kv_heads, dim, value_dim) {self.shape} and at least {self.length} keys"
             )
         whole = key.shape[2] // self.policy.grain * self.policy.grain
-        if whole > self.codes.shape[2]:
-            self._grow(whole)
         step = max(1, CHUNK // self.policy.grain) * self.policy.grain
-        for start in range(self.length, whole, step):
-            self._add(key[:, :, start : min(start + step, whole)], value[:, :, start : min(start + step, whole)], start)
+        with _plainly(key.device):
+            _finite([key[:, :, whole:].float(), value[:, :, whole:].float()])
+            if whole > self.codes.shape[2]:
+                self._grow(whole)
+            for start in range(self.length, whole, step):
+                some = slice(start, min(start + step, whole))
+                self._add(key[:, :, some], value[:, :, some], start)
         self.length = max(self.length, whole)
 
     def cut(self, length: int) -> None:
@@ -175,7 +184,7 @@ def _room(
 def _residual(numbers: Tensor, grain: int) -> tuple[Tensor, Tensor]:
     """(batch, kv_heads, n, x) less its block's mean, and the means (batch, kv_heads, n / grain, x) as they are kept."""
     blocks = _blocks(numbers, grain)
-    means = blocks.mean(3)
+    means = blocks.mean(3).clamp(-LARGEST, LARGEST)
     return (blocks - means.half().float()[:, :, :, None]).flatten(2, 3), means
 
 
@@ -190,8 +199,15 @@ def _every(numbers: Tensor, stride: int, grain: int) -> Tensor:
 
 
 def _finite(parts: list[Tensor]) -> None:
-    if not all(bool(torch.isfinite(part).all()) for part in parts):
-        raise SpecError("a key or value is not finite: such a cache cannot be sketched; attend exactly")
+    if not all(guard.finite(part) for part in parts):
+        raise SpecError("a key, value or query is not finite: such a cache cannot be sketched; attend exactly")
+
+
+@contextmanager
+def _plainly(device: torch.device) -> Iterator[None]:
+    """Without gradients and half precision; what is made may be written to later, in any mode."""
+    with torch.inference_mode(False), torch.no_grad(), torch.autocast(device.type, enabled=False):
+        yield
 
 
 def _check(key: Tensor, value: Tensor, query: Tensor | None) -> None:

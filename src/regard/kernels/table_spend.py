@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from regard.kernels import focus
-from regard.kernels.cost import Cost
+from regard.kernels import focus, focus_tiles, layout, tiled
+from regard.kernels.cost import FEW, Cost
 from regard.kernels.policies import POLICIES, spend
 from regard.kernels.row import DOT, Row
 from regard.kernels.sketch import Sketch
@@ -21,6 +21,27 @@ def run(request: Request) -> tuple[Tensor, Tensor]:
     kept = request.kept if isinstance(request.kept, Sketch) else None
     found = spend(request, request.budget, kept)
     return found.output, found.lse
+
+
+def run_tiles(request: Request) -> tuple[Tensor, Tensor]:
+    """(output, lse) under the request's budget; neighbouring queries share a choice."""
+    assert request.budget is not None
+    kept = request.kept if isinstance(request.kept, Sketch) else None
+    found = focus_tiles.tiles(request, request.budget, kept)
+    return found.output, found.lse
+
+
+def _fits_few(request: Request) -> str | None:
+    count = request.place.query_len
+    return focus.fits(request) if count <= FEW else f"made for at most {FEW} queries, got {count}"
+
+
+def _fits_many(request: Request) -> str | None:
+    if request.place.query_len <= FEW:
+        return f"made for more than {FEW} queries, got {request.place.query_len}"
+    if request.budget is not None and request.budget.tolerance is not None:
+        return "keeps no tolerance"
+    return focus.fits(request)
 
 
 def _fits_policy(request: Request) -> str | None:
@@ -43,10 +64,24 @@ def focus_cost(request: Request) -> Cost:
     return Cost(flops, moved, 16.0 * cells / max(1, place.query_len), 0.0, cells, float(lanes))
 
 
+def tiles_cost(request: Request) -> Cost:
+    """What the mask leaves, at the budget's share; a few queries of each tile judge all keys."""
+    (dim, value_dim), budget = (request.key.shape[3], request.value.shape[3]), request.budget
+    left = layout.work(request, max(1, focus_tiles.TALL // request.groups), tiled.WIDTH)
+    if budget is None:
+        return Cost(left.cells * 2 * (dim + value_dim), 0.0, 0.0, 0.0, left.cells)
+    count = request.place.key_len
+    share = budget.bytes(count, dim, value_dim) / max(1.0, count * (dim + value_dim) * BITS / 8)
+    asked = focus_tiles.ASKED * request.groups / focus_tiles.TALL
+    cells = left.cells * (share + asked)
+    numbers = 4.0 * sum(t.numel() for t in (request.query, request.key, request.value))
+    return Cost(2 * left.cells * share * (dim + value_dim), 4 * numbers, numbers, 0.0, cells, float(left.strips))
+
+
 SPEND_ROWS: tuple[Row, ...] = (
     Row(
         name="focus",
-        about="under a budget: the best keys one by one, all others through a sketch",
+        about="under a budget: the best keys one by one, all others through a sketch; at most 16 queries",
         run=run,
         cost=focus_cost,
         scores=(Dot, ScaledDot, General),
@@ -60,7 +95,25 @@ SPEND_ROWS: tuple[Row, ...] = (
         automatic=True,
         flops_per_s=2e10,
         fixed_s=1e-3,
-        fits=focus.fits,
+        fits=_fits_few,
+    ),
+    Row(
+        name="focus-tiles",
+        about="under a budget, for prompts: neighbouring queries share their choice of keys",
+        run=run_tiles,
+        cost=tiles_cost,
+        scores=(Dot, ScaledDot, General),
+        curved=False,
+        sink=True,
+        dropout=False,
+        empty=False,
+        gradients=False,
+        bias_gradients=False,
+        lse=True,
+        automatic=True,
+        flops_per_s=5e10,
+        fixed_s=3e-3,
+        fits=_fits_many,
     ),
     Row(
         name="policies",
