@@ -57,6 +57,8 @@ def default_folder(settings: Settings) -> Path:
         parts.append(f"seed{settings.train.seed}")
     if settings.train.focus is not None:
         parts.append(f"focus{settings.train.focus:g}")
+    if settings.core.budget < 1:
+        parts.append(f"budget{settings.core.budget:g}")
     return RUNS / "-".join(parts)
 
 

@@ -33,8 +33,15 @@ def read(run: Run, text: str, *, count: int = COUNT, seed: int = 0) -> Reading:
         words=words,
         unread=found.unread,
         removal=removal_check(text, words, probability, label=found.label, count=count, seed=seed),
-        model=f"Read by the {run.settings.core.kind} of the run {run.folder.name!r}, task {run.task.name}",
+        model=f"Read by the {run.settings.core.kind} of the run {run.folder.name!r}, task {run.task.name}"
+        + _budget(run),
     )
+
+
+def _budget(run: Run) -> str:
+    """A word that weighs 0 may be one that was never processed: then the page says so."""
+    budget = run.settings.core.budget
+    return "" if budget == 1 else f"; budget {budget:g}, words that were dropped weigh 0"
 
 
 def show(screen: Screen, reading: Reading) -> None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from regard.train.training import Result
 
 _HEADER = ("", "score", "95% from", "to")
+PROCESSED = "budget: of the tokens of a text the layers process {:.1%}, the mean over layers and texts"
 
 
 def show_scores(screen: Screen, scores: Sequence[Metric]) -> None:
@@ -30,6 +31,8 @@ def show_result(screen: Screen, result: Result) -> None:
         rows.append(_row(f"  {baseline.gain.name} over {baseline.name}", baseline.gain))
     screen.lines(sheet(_HEADER, rows))
     _protocols(screen, result.scores)
+    if result.attention.get("processed", 1) < 1:  # runs from before there were budgets do not have it
+        screen.line(PROCESSED.format(result.attention["processed"]))
     aim = result.attention["focus"]
     asked = "" if aim is None else f" (trained towards {aim:g})"
     screen.line(f"breadth of attention: {result.attention['breadth']:.1f} tokens a text, effective number{asked}")

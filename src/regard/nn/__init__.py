@@ -1,4 +1,4 @@
-"""Layers: attention, embeddings and positions, blocks and stacks, pooling, a recurrent encoder, a cache."""
+"""Layers: attention, embeddings, positions, blocks and stacks, pooling, token pruning, a recurrent encoder, a cache."""
 
 from regard.nn.additive import AdditiveAttention
 from regard.nn.attention import MultiHeadAttention
@@ -12,6 +12,8 @@ from regard.nn.losses import Coverage, Diagonal, Evidence, Focus, attention_loss
 from regard.nn.packing import pack, unpack
 from regard.nn.pooling import AdditivePooling
 from regard.nn.positions import LearnedPositions, SinusoidalPositions, rotate
+from regard.nn.pruning import Kept, Pruning, pruned
+from regard.nn.received import mass_received
 from regard.nn.recurrent import BiLSTMEncoder
 
 __all__ = [
@@ -29,13 +31,17 @@ __all__ = [
     "FeedForward",
     "Focus",
     "HeldSpec",
+    "Kept",
     "KeyValueCache",
     "LearnedPositions",
     "MultiHeadAttention",
+    "Pruning",
     "SinusoidalPositions",
     "TokenEmbedding",
     "attention_loss",
+    "mass_received",
     "pack",
+    "pruned",
     "rotate",
     "unpack",
 ]

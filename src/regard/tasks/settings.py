@@ -56,6 +56,9 @@ class CoreSettings(BaseModel):
 
     `dropout` is on token vectors and on the pooled vector; `block_dropout` inside a transformer's blocks, attention
     weights included, which costs time: no fused kernel drops weights on a CPU.
+
+    `budget`: layer by layer, those tokens that receive most attention go on, and they alone are pooled (see
+    `regard.nn.Pruning`).
     """
 
     model_config = _STRICT
@@ -68,6 +71,12 @@ class CoreSettings(BaseModel):
     dropout: float = Field(default=0.3, ge=0, lt=1)
     block_dropout: float = Field(default=0.0, ge=0, lt=1, description="transformer only")
     token_dropout: float = Field(default=0.0, ge=0, lt=1, description="share of training tokens hidden as <unknown>")
+    budget: float = Field(
+        default=1.0,
+        gt=0,
+        le=1,
+        description="share of a text's tokens that the layers process, their mean; transformer only",
+    )
 
 
 class TrainSettings(BaseModel):
@@ -120,12 +129,19 @@ def settings_from(values: Mapping[str, Any], *, where: str = "settings") -> Sett
     """Checked settings from plain values (of JSON, say). `where` names their origin in messages.
 
     Raises:
-        SpecError: for an unknown key (with the keys there are) or a value out of its range; one line for all.
+        SpecError: for an unknown key (with the keys there are), a value out of its range, or a budget for a model that
+            cannot keep one; one line for all.
     """
     try:
-        return Settings.model_validate(values)
+        found = Settings.model_validate(values)
     except ValidationError as error:
         raise SpecError(f"{where}: " + "; ".join(_sentences([dict(e) for e in error.errors()]))) from None
+    if found.core.kind != "transformer" and found.core.budget < 1:
+        raise SpecError(
+            f"{where}: core.budget was {found.core.budget:g}, and a {found.core.kind} reads every token: only a "
+            "transformer has a budget (--core transformer)"
+        )
+    return found
 
 
 def changed(settings: Settings, changes: Mapping[str, Any], *, where: str = "settings") -> Settings:

@@ -15,11 +15,12 @@ from regard.spec.errors import CheckpointError, DataError
 from regard.tasks.batches import TextPart, encoded, in_order_of_length
 from regard.tasks.classify import TASKS
 from regard.tasks.metrics import Metric
-from regard.tasks.settings import Settings, settings_from
+from regard.tasks.settings import Settings, changed, settings_from
 from regard.tasks.split import fingerprint
 from regard.tasks.table import Table, usable
 from regard.tasks.table_reading import read_table
 from regard.tasks.task import Task, task_named
+from regard.tasks.text_classifier import budget_words, processed_share
 from regard.tasks.vocabulary import UNKNOWN_ID, Pieces, Vocabulary, load_vocabulary
 from regard.train.checkpoint import read_tensors
 from regard.train.folder import RunFolder, read_json
@@ -56,12 +57,14 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Scores on a file of labelled rows. `seen`: how many of the rows the run was trained or validated on."""
+    """Scores on a file of labelled rows. `seen`: how many of the rows the run was trained or validated on; `processed`:
+    the share of the tokens that are read which the model's layers process (1 without a budget)."""
 
     scores: tuple[Metric, ...]
     rows: int
     refused: int
     seen: int
+    processed: float
 
 
 @dataclass(frozen=True)
@@ -123,9 +126,10 @@ class Run:
             classes[places] = self._run(part, places)[0].argmax(-1)
         marks = set(read_tensors(RunFolder(self.folder).seen, remedy=_REMEDY).tensors["marks"].tolist())
         seen = sum(fingerprint(row.text) in marks for row in rows)
-        protocol = f"file:{table.name}|rows:{len(rows)}|seen-in-training:{seen}"
+        protocol = f"file:{table.name}|rows:{len(rows)}|seen-in-training:{seen}{budget_words(self.settings.core)}"
         scores = self.task.measure(classes, targets, len(self.labels), protocol)
-        return Evaluation(scores, len(rows), len(table.refused), seen)
+        processed = processed_share(self.settings.core, torch.from_numpy(part.lengths))
+        return Evaluation(scores, len(rows), len(table.refused), seen, processed)
 
     def _run(self, part: TextPart, rows: Any) -> tuple[Any, Any]:
         """(probabilities (batch, classes), weights (batch, len)), as NumPy arrays."""
@@ -143,10 +147,13 @@ class Run:
         return Prediction(text, ranked[0][0], ranked[0][1], tuple(ranked), tokens, pieces.unread)
 
 
-def load_run(folder: str | Path) -> Run:
+def load_run(folder: str | Path, *, budget: float | None = None) -> Run:
     """Loads a finished run, on the CPU. Reads JSON and safetensors only: nothing in a run's folder is ever executed.
 
+    `budget`: another share of a text's tokens for the layers to process than the one it was trained with; 1 for all.
+
     Raises:
+        SpecError: the budget is no share above 0, or the model cannot keep one.
         CheckpointError: a file is missing, cut short, altered, or of another model.
     """
     run = RunFolder(Path(folder))
@@ -154,6 +161,8 @@ def load_run(folder: str | Path) -> Run:
     if not run.metrics.is_file():
         raise CheckpointError(f"{run.path} holds a run that is not done; type the command that began it to go on")
     settings = settings_from(config["settings"], where=str(run.config))
+    if budget is not None:
+        settings = changed(settings, {"core.budget": budget}, where="what was typed")
     task = task_named(settings.task, TASKS)
     vocabulary = load_vocabulary(run.tokenizer, settings.tokens)
     labels = tuple(config["labels"])

@@ -20,6 +20,7 @@ from regard.tasks.metrics import Metric, gain, metric_from
 from regard.tasks.settings import Settings
 from regard.tasks.split import fingerprint
 from regard.tasks.task import Prepared, Task, task_named
+from regard.tasks.text_classifier import budget_words, processed_share
 from regard.tasks.vocabulary import load_vocabulary
 from regard.train.checkpoint import write_tensors
 from regard.train.evaluation import Answers, answers
@@ -48,7 +49,7 @@ class Result:
     status: Status
     scores: tuple[Metric, ...]
     baselines: tuple[BaselineResult, ...]
-    attention: dict[str, Any]  # breadth on the test part, and the focus it was trained towards or None
+    attention: dict[str, Any]  # on the test part: breadth, share of tokens processed; the focus it was trained towards
     training: dict[str, Any]
     cost: dict[str, Any]
 
@@ -161,7 +162,12 @@ def _finish(task: Task, data: Prepared, run: RunFolder, state: State, found: Ans
             "task": task.name,
             "scores": [one.plain() for one in scores],
             "baselines": baselines,
-            "attention": {"breadth": round(found.breadth, 4), "part": "test", "focus": data.settings.train.focus},
+            "attention": {
+                "breadth": round(found.breadth, 4),
+                "part": "test",
+                "focus": data.settings.train.focus,
+                "processed": round(processed_share(data.settings.core, torch.from_numpy(data.test.lengths)), 4),
+            },
             "training": {
                 "epochs": state.step // -(-len(data.train) // data.settings.train.batch),
                 "steps": state.step,
@@ -206,7 +212,8 @@ def _config(asked: Settings, data: Prepared, digest: str) -> dict[str, Any]:
 def _protocol(data: Prepared) -> str:
     asked = data.settings.data
     origin = "given" if asked.test_path is not None else f"held-out,seed:{asked.split_seed}"
-    return f"part:test({origin})|rows:{len(data.test)}|duplicates:removed|best-epoch:validation"
+    budget = budget_words(data.settings.core)
+    return f"part:test({origin})|rows:{len(data.test)}|duplicates:removed|best-epoch:validation{budget}"
 
 
 def _marks(data: Prepared) -> Tensor:

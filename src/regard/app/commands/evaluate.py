@@ -23,20 +23,26 @@ def evaluate(
     skip_refused: Annotated[
         bool, typer.Option("--skip-refused", help="Go on without rows that cannot be used.")
     ] = False,
+    budget: Annotated[
+        float | None, typer.Option(help="Share of a text's tokens that the layers process. [as in training]")
+    ] = None,
 ) -> None:
     """Score a trained run on a file of labelled texts.
 
     \b
-    Example:
+    Examples:
       regard evaluate runs/sentiment-bilstm --data examples/reviews.csv --text review --label verdict
+      regard evaluate runs/sentiment-transformer --data examples/reviews.csv --text review --label verdict --budget 0.5
     """
-    from regard.app.scores import show_scores
+    from regard.app.scores import PROCESSED, show_scores
     from regard.train.run import load_run
 
-    found = load_run(run).evaluate(data, text=text, label=label, skip_refused=skip_refused)
+    found = load_run(run, budget=budget).evaluate(data, text=text, label=label, skip_refused=skip_refused)
     screen = Screen()
     screen.title(f"{found.rows:,} rows of {data.name}")
     show_scores(screen, found.scores)
+    if found.processed < 1:
+        screen.line(PROCESSED.format(found.processed))
     if found.refused:
         screen.line(f"{found.refused:,} rows cannot be used and were left out")
     if found.seen:

@@ -47,6 +47,9 @@ def train(
     focus: Annotated[
         float | None, typer.Option(help="Train attention towards this breadth: effective tokens a text.")
     ] = None,
+    budget: Annotated[
+        float | None, typer.Option(help="Share of a text's tokens that a transformer's layers process. [1]")
+    ] = None,
     precision: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "float32",
     assign: Annotated[
         list[str] | None,
@@ -64,6 +67,7 @@ def train(
       regard train sentiment
       regard train classify --data examples/reviews.csv --text review --label verdict
       regard train sentiment --focus 8
+      regard train sentiment --core transformer --budget 0.5
       regard train sentiment --core transformer --seed 1 --set train.rate=0.0005
     """
     from regard.app.asked import PRECISIONS, asked_settings, default_folder
@@ -78,7 +82,7 @@ def train(
         task_named(task, TASKS),
         core=core,
         data={"path": data, "test_path": test, "text": text, "label": label},
-        changes={"train.epochs": epochs, "train.seed": seed, "train.focus": focus},
+        changes={"train.epochs": epochs, "train.seed": seed, "train.focus": focus, "core.budget": budget},
         assignments=assign or (),
     )
     folder = default_folder(settings) if out is None else out
