@@ -20,6 +20,7 @@ PAGE, RESULTS = ROOT / "docs" / "benchmarks.md", ROOT / "benchmarks" / "results"
 TRAINING = ROOT / "docs" / "results.md"
 MARKED = re.compile(r"<!-- figures: ([\w-]+) -->\n(.*?)<!-- end of figures: \1 -->", re.DOTALL)
 NOTHING = "\nNot measured yet.\n\n"
+FEW = 4  # layers that are told one by one
 
 
 def filled(page: str, results: dict[str, dict[str, Any]]) -> str:
@@ -45,7 +46,7 @@ def rendered(result: dict[str, Any]) -> str:
     for title, rows in (("goals", _goals(result)), ("cases", _times(result)), ("memory", _memory(result))):
         if result[title]:
             parts.append("\n".join(rows))
-    for title, extra in (("apart", _apart), ("pages", _pages), ("grid", _grid)):
+    for title, extra in (("apart", _apart), ("pages", _pages), ("grid", _grid), ("spending", _spending)):
         if title in result:
             parts.append("\n".join(extra(result)))
     return "\n" + "\n\n".join(parts) + "\n\n"
@@ -138,6 +139,41 @@ def _grid(result: dict[str, Any]) -> list[str]:
             f"| {kernel}, {_seconds(times[kernel])} | {row['of_best_kernel']:.3g} |"
         )
     return rows
+
+
+def _spending(result: dict[str, Any]) -> list[str]:
+    """A table for each model and length: each layer's error where they are few, else their mean and the worst."""
+    found, lines = result["spending"], []
+    for model, length in dict.fromkeys((row["model"], row["length"]) for row in found["rows"]):
+        these = [row for row in found["rows"] if (row["model"], row["length"]) == (model, length)]
+        shares, layers = sorted({row["share"] for row in these}), these[0]["layers"]
+        told = (
+            f"layers {' / '.join(map(str, layers))}"
+            if len(layers) <= FEW
+            else f"mean of {len(layers)} layers (the worst)"
+        )
+        lines += [
+            "",
+            f"{model}, {length:,} tokens of {found['reported']}, {told}; settings of {found['chosen_on']}:",
+            "",
+        ]
+        lines += [f"| at equal bytes | {' | '.join(f'{share:.0%}' for share in shares)} | one setting for all, 10% |"]
+        lines += ["|---" * (len(shares) + 2) + "|"]
+        for title in dict.fromkeys(row["title"] for row in these):
+            each = {row["share"]: row for row in these if row["title"] == title}
+            cells = [_layers(each[share]["errors"]) if share in each else "-" for share in shares]
+            fixed = f"{_layers(each[0.1]['fixed_errors'])}, `{each[0.1]['fixed']}`" if 0.1 in each else "-"
+            lines.append(f"| {title} | {' | '.join(cells)} | {fixed} |")
+    return lines[1:]
+
+
+def _layers(errors: list[float | None]) -> str:
+    known = [error for error in errors if error is not None]
+    if len(known) < len(errors):
+        return "not to be had"
+    if len(known) <= FEW:
+        return " / ".join(f"{error:.3f}" for error in known)
+    return f"{sum(known) / len(known):.3f} ({max(known):.3f})"
 
 
 def _seconds(seconds: float) -> str:

