@@ -127,14 +127,14 @@ def test_a_prompt_in_parts_stands_where_it_stands(build: Any) -> None:
 
 def requests(monkeypatch: pytest.MonkeyPatch, model: Any, run: Any) -> list[Any]:
     """(mask and place as the model asked, mask and place as they were run), call by call."""
-    found, planned = [], Used._planned
+    found, reduced = [], Used._reduced
 
     def kept(used: Used, asked: Request) -> Any:
-        row, done = planned(used, asked)
+        done = reduced(used, asked)
         found.append((asked.mask, asked.place, done.mask, done.place))
-        return row, done
+        return done
 
-    monkeypatch.setattr(Used, "_planned", kept)
+    monkeypatch.setattr(Used, "_reduced", kept)
     with torch.no_grad(), regard.use(model):
         run(model)
     return found

@@ -66,15 +66,33 @@ class ModelFolder:
         library = transformers()
         with quiet(), _one_line(self, "the model", _EXPECTED):
             if self.gguf is not None:
-                more: dict[str, Any] = {"gguf_file": self.gguf, "dtype": torch.float32}
-                more["quantization_config"] = library.GgufConfig(dequantize=True)
-                with redirect_stderr(StringIO()):  # a bar that cannot be turned off
-                    whole = library.AutoModelForCausalLM.from_pretrained(self.path, **more, **_SAFE)
-                made: nn.Module = whole.base_model.eval()
+                made: nn.Module = self._unpacked(library).base_model.eval()
                 return made
             kind = library.AutoModelForSeq2SeqLM if generates else library.AutoModel
             made = kind.from_pretrained(self.path, use_safetensors=True, **_SAFE)
             return made.eval()
+
+    def writer(self) -> nn.Module:
+        """The model with the head that says which token is next, ready to run, on the CPU.
+
+        Raises:
+            DataError: it cannot be read, or has no such head.
+            MissingExtraError: transformers or gguf is not installed.
+        """
+        library = transformers()
+        with quiet(), _one_line(self, "the model", f"{_EXPECTED}, of a model that writes text token by token"):
+            if self.gguf is not None:
+                made: nn.Module = self._unpacked(library).eval()
+                return made
+            made = library.AutoModelForCausalLM.from_pretrained(self.path, use_safetensors=True, **_SAFE)
+            return made.eval()
+
+    def _unpacked(self, library: Any) -> Any:
+        """The GGUF file's model in float32."""
+        more: dict[str, Any] = {"gguf_file": self.gguf, "dtype": torch.float32}
+        more["quantization_config"] = library.GgufConfig(dequantize=True)
+        with redirect_stderr(StringIO()):  # a bar that cannot be turned off
+            return library.AutoModelForCausalLM.from_pretrained(self.path, **more, **_SAFE)
 
     @property
     def config(self) -> Any:
