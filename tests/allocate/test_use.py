@@ -173,7 +173,7 @@ def test_a_mask_over_other_sizes_is_cut_anew() -> None:
     used, mask = module_used.Used("M"), regard.Window(1, 0)
     for length in (6, 4):
         q, k = drawn(1, 1, 1, 8), drawn(1, 1, length, 8)
-        _, done = used._planned(regard.request(q, k, k, mask=mask))
+        done = used._reduced(regard.request(q, k, k, mask=mask))
         assert torch.equal(done.key, k[:, :, -2:])
 
 

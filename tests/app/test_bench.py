@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
-import torch
 from tests.data_sets import needed
 from tests.model_folders import saved
 
 from regard.app import benching
 from regard.app.benching import Bench, Found, measured, show
-from regard.app.peak import extra_bytes
 from regard.app.screen import Screen
 from regard.spec.errors import RunError
 
@@ -135,24 +133,6 @@ def test_the_table_holds_medians_and_says_when_nothing_is_gained(capsys):
 def test_a_gain_in_single_tokens_alone_is_a_gain(capsys):
     show(Screen(), found(1.0, 1.0, token={"own": [2.0], "used": [1.0]}))
     assert "gains no time" not in capsys.readouterr().out
-
-
-def test_peak_memory_sees_what_was_freed_again():
-    """100 MB that are gone by the end of the call."""
-
-    def call():
-        return torch.ones(25_000_000).sum().item()
-
-    made, extra = extra_bytes(call)
-    assert made == 25_000_000
-    assert extra is None or extra > 90_000_000
-
-
-def test_where_the_system_does_not_tell_there_is_no_figure(monkeypatch, tmp_path):
-    from regard.app import peak
-
-    monkeypatch.setattr(peak, "_CLEAR", tmp_path / "no" / "such")
-    assert extra_bytes(lambda: 3) == (3, None)
 
 
 @pytest.mark.data

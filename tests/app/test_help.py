@@ -21,6 +21,9 @@ COMMANDS = [
     "plan",
     "walk",
     "bench",
+    "profile",
+    "allocate",
+    "compare",
     "calibrate",
     "data",
 ]

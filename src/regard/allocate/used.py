@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
+from torch import Tensor
 
+from regard.allocate.evicting import Evicting
+from regard.allocate.spending import Spending
 from regard.engine.attend import choose
+from regard.engine.seam_cache import Slot
 from regard.engine.seam_cut import cuts, fitted, over
 from regard.engine.seam_reach import Reached, Reaching
 from regard.kernels.row import Row
@@ -19,6 +24,7 @@ from regard.spec.mask import Mask
 from regard.spec.request import Request
 
 OWN = "the model's own"
+BUDGETED = "on a budget"
 _REMEMBERED = 8
 
 
@@ -34,12 +40,17 @@ class _Fitted:
 
 @dataclass(eq=False)
 class Used:
-    """calls: module path -> kernel -> how many calls it ran; `OWN` counts those that were not taken over.
+    """calls: module path -> kernel -> how many calls it ran; `OWN` counts those that were not taken over, `BUDGETED`
+    those that were answered on a budget.
 
-    kept: module path -> why the model's own computation ran there. `print(used)` shows it all.
+    kept: module path -> why the model's own computation ran there. spending: the bytes that budgets came to, and why
+    calls of few queries ran exact (`spending.left`); None without a budget. eviction: what was held of the cache, where
+    it was cut back, else None. `print(used)` shows it all.
     """
 
     model: str
+    spending: Spending | None = None
+    eviction: Evicting | None = None
     calls: dict[str, Counter[str]] = field(default_factory=dict)
     reaching: Reaching | None = None
     _kept: dict[str, str] = field(default_factory=dict)
@@ -66,10 +77,18 @@ class Used:
     def handle(self, reached: Reached) -> Any:
         """Answer one call in the model's stead, or let the model compute it."""
         calls = self.calls.setdefault(reached.name, Counter())
+        slot = None if self.eviction is None else self.eviction.slot(reached)
         reason = reached.answer.kept or self._doubt(reached, calls.total())
+        if slot is not None:
+            return reached.give(self._evicted(slot, reached, reason))
         if reason is None:
+            request = self._reduced(reached.request)
+            output = self._spent(reached.name, request)
+            if output is not None:
+                calls[BUDGETED] += 1
+                return reached.give(output)
             try:
-                row, request = self._planned(reached.request)
+                row = self._row(request)
             except KernelError as error:
                 reason = " ".join(str(error).split())
         if reason is not None:
@@ -81,10 +100,36 @@ class Used:
             output = row.run(request)[0]
         return reached.give(output)
 
+    def _evicted(self, slot: Slot, reached: Reached, reason: str | None) -> Tensor:
+        """One call over what is held of a cache. Raises `KernelError` where only the model's own computation will do:
+        it would see the new keys alone."""
+        if reason is not None:
+            raise KernelError(f"{reached.name}: with a cache that is cut back, regard must compute it, but {reason}")
+        ran: list[str] = []
+
+        def run(request: Request) -> tuple[Tensor, Tensor | None]:
+            request = self._reduced(request)
+            row = self._row(request)
+            ran.append(row.name)
+            with torch._C.DisableTorchFunction(), _plainly(request):
+                return row.run(request)
+
+        assert self.eviction is not None
+        with torch._C.DisableTorchFunction():
+            output = self.eviction.answer(slot, reached, run)
+        self.calls[reached.name][ran[0]] += 1
+        return output
+
     def __str__(self) -> str:
         lines = [f"{self.model}: {self._summary()}"]
         lines += _table(self.calls)
-        for title, reasons in (("kept", self.kept), ("unseen", self.unseen)):
+        lines += [] if self.eviction is None else [str(self.eviction)]
+        if self.spending is not None:
+            lines.append(self.spending.words())
+        left = {} if self.spending is None else self.spending.left
+        plain = {} if self.spending is None else self.spending.plain
+        told = {path: f"window + sinks in place of its policy: {why}" for path, why in plain.items()}
+        for title, reasons in (("spent", told), ("exact", left), ("kept", self.kept), ("unseen", self.unseen)):
             lines += [f"{title:<8}{path}: {reason}" for path, reason in _gathered(reasons)]
         lines += [f"written {count} mask(s) in full: {what}" for what, count in sorted(self.written.items())]
         return "\n".join(lines)
@@ -105,20 +150,31 @@ class Used:
                 self._doubted[name] = reason
         return self._doubted.get(name)
 
-    def _planned(self, request: Request) -> tuple[Row, Request]:
-        """The request over the keys that its queries can reach, in autocast's dtype, and the kernel for it."""
+    def _spent(self, path: str, request: Request) -> Tensor | None:
+        """The output on a budget, where there is one for this call."""
+        if self.spending is None:
+            return None
+        with torch._C.DisableTorchFunction(), _plainly(request):
+            return self.spending.answer(path, request)
+
+    def _reduced(self, request: Request) -> Request:
+        """The request over the keys that its queries can reach, in autocast's dtype."""
         with torch._C.DisableTorchFunction():
             if request.mask is not None and cuts(request):
                 known = self._fit(request.mask, request)
                 request = over(request, known.keys, known.left)
-            request = _cast(request)
+            return _cast(request)
+
+    def _row(self, request: Request) -> Row:
+        """The kernel for a call. Raises `KernelError` where there is none."""
+        with torch._C.DisableTorchFunction():
             if request.place.query_len > 1 or request.biases:
-                return choose(request, None), request
+                return choose(request, None)
             kind = _kind(request)
             row = self._rows.get(kind)
             if row is None:
                 row = self._rows[kind] = choose(request, None)
-            return row, request
+            return row
 
     def _fit(self, mask: Mask, request: Request) -> _Fitted:
         """Looked up once for the layers that share a mask."""
@@ -170,7 +226,8 @@ def _table(calls: dict[str, Counter[str]]) -> list[str]:
     return [f"  {path:<{width}}  {len(each):>3} x  {ran}" for (path, ran), each in groups.items()]
 
 
-def _gathered(reasons: dict[str, str]) -> list[tuple[str, str]]:
+def _gathered(reasons: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Reasons by path, one for the paths that differ in numbers alone."""
     found: dict[tuple[str, str], None] = {}
     for path, reason in reasons.items():
         found.setdefault((re.sub(r"\d+", "*", path), reason))

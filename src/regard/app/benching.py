@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from regard.allocate.peak import extra_bytes
 from regard.allocate.use import use
 from regard.allocate.used import Used
-from regard.app.peak import extra_bytes
 from regard.app.screen import Screen
 from regard.app.sheet import sheet
 from regard.spec.errors import DataError, RunError

@@ -7,9 +7,11 @@ from typing import Annotated, Any
 import typer
 
 from regard.app.commands import (
+    allocate,
     bench,
     calibrate,
     check,
+    compare,
     data,
     demo,
     evaluate,
@@ -17,6 +19,7 @@ from regard.app.commands import (
     observe,
     plan,
     predict,
+    profile,
     tasks,
     train,
     walk,
@@ -43,7 +46,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
-for module in (demo, train, evaluate, predict, explain, observe, check, tasks, plan, walk, bench, calibrate):
+_BUDGETS = (profile, allocate, compare)
+for module in (demo, train, evaluate, predict, explain, observe, check, tasks, plan, walk, bench, *_BUDGETS, calibrate):
     module.register(app)
 app.add_typer(data.group, name="data")
 
