@@ -19,7 +19,7 @@ from regard.allocate.spending import Spending
 from regard.allocate.used import BUDGETED
 from regard.kernels import dense
 from regard.kernels.policies import spend
-from regard.spec import ALiBi, Causal, Dense, KernelError, MinMaxBlocks, Request, SpecError, WindowSinks, request
+from regard.spec import ALiBi, Causal, Dense, Focus, KernelError, MinMaxBlocks, Request, SpecError, WindowSinks, request
 from regard.spec.budget import Budget
 
 TENTH = Budget(fraction=0.1, policy=WindowSinks())
@@ -166,7 +166,7 @@ def test_a_tolerance_is_not_left_to_a_policy_that_cannot_tell_its_error(monkeypa
         raise KernelError("no")
 
     monkeypatch.setattr(module_spending, "spend", none)
-    spent = Spending(Budget(tolerance=0.1))
+    spent = Spending(Budget(tolerance=0.1, policy=Focus(grain=8)))
     assert spent.answer("a", asked()) is None
     assert spent.left == {"a": "no"}
 
@@ -280,3 +280,24 @@ def test_padding_and_autocast() -> None:
     alone = spend(request(q, q, q, mask=Dense(mask)), HALF).output
     assert made.dtype == torch.bfloat16
     torch.testing.assert_close(made.float(), alone, rtol=5e-2, atol=5e-2)
+
+
+def test_a_sketch_is_kept_from_the_prompt_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A prompt of 40 queries is read exactly and sketched once; the steps after it follow that sketch."""
+    made: list[Any] = []
+
+    def spied(request: Request, budget: Budget, sketch: Any = None) -> Any:
+        made.append(sketch)
+        return spend(request, budget, sketch)
+
+    monkeypatch.setattr(module_spending, "spend", spied)
+    spent = Spending(Budget(fraction=0.9, policy=Focus(grain=4, sketch=1.0, exact=2, first=1)))
+    drawn = torch.randn(3, 1, 2, 48, 8)
+    prompt = request(drawn[0, :, :, :40], drawn[1, :, :, :40], drawn[2, :, :, :40], mask=Causal())
+    assert spent.answer("a", prompt) is None
+    for length in (41, 42, 48):
+        step = request(drawn[0, :, :, :1], drawn[1, :, :, :length], drawn[2, :, :, :length])
+        assert spent.answer("a", step) is not None
+    assert not spent.plain
+    assert len({id(sketch) for sketch in made}) == 1
+    assert made[0].length == 48

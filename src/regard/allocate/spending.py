@@ -10,13 +10,14 @@ from torch import Tensor
 
 from regard.allocate.allocation import Allocation
 from regard.allocate.cut import at_heads, each_key, pairs
+from regard.allocate.sketches import Sketches
 from regard.engine.attend import FEW_QUERIES, choose
 from regard.kernels.policies import spend
 from regard.kernels.sketch import Sketch
 from regard.kernels.spent import Spent
 from regard.spec.budget import Budget
-from regard.spec.errors import RegardError
-from regard.spec.policy import WindowSinks
+from regard.spec.errors import KernelError, RegardError
+from regard.spec.policy import Focus, WindowSinks
 from regard.spec.request import Request
 
 Witness = Callable[[str, Request, Tensor], None]
@@ -40,6 +41,7 @@ class Spending:
     witness: Witness | None = None  # shown each call that was answered, with its answer
     left: dict[str, str] = field(default_factory=dict)
     plain: dict[str, str] = field(default_factory=dict)
+    sketches: Sketches = field(default_factory=Sketches)
 
     def answer(self, path: str, request: Request) -> Tensor | None:
         """The output of one call on its budget, (batch, heads, query_len, value_dim); None where it is to run exact.
@@ -48,13 +50,14 @@ class Spending:
         """
         if self.at_most is not None and request.place.query_len > self.at_most:
             self.long += 1
+            self._learn(path, request)
             return None
         if not (request.place.query_len and request.place.key_len):
             return None
         outputs, read = [], 0.0
         try:
             for heads, budget in self._runs(path, request):
-                output, bytes_ = self._spent(path, at_heads(request, heads), budget)
+                output, bytes_ = self._spent(path, heads, at_heads(request, heads), budget)
                 outputs.append(output)
                 read += bytes_
         except RegardError as error:
@@ -71,8 +74,8 @@ class Spending:
         return output
 
     def _runs(self, path: str, request: Request) -> tuple[tuple[range, Budget], ...]:
-        heads = request.key.shape[1]
         """Which key heads run together, on which budget; none, and why in `left`, where the call is to run exact."""
+        heads = request.key.shape[1]
         if request.dropout:
             self.left[path] = "it drops weights at random (dropout)"
             return ()
@@ -89,14 +92,33 @@ class Spending:
             return runs
         return ()
 
-    def _spent(self, path: str, request: Request, budget: Budget) -> tuple[Tensor, float]:
+    def _learn(self, path: str, request: Request) -> None:
+        """A prompt that is read exactly: its keys are sketched for what follows."""
+        if request.dropout or not (request.place.query_len and request.place.key_len):
+            return
+        for heads, budget in self._runs(path, request):
+            if isinstance(budget.policy, Focus) and budget.fraction != 1:
+                self.sketches.learn(path, heads, at_heads(request, heads), budget.policy)
+
+    def _spent(self, path: str, heads: range, request: Request, budget: Budget) -> tuple[Tensor, float]:
         """(output, bytes that were read)."""
         if budget.fraction == 1:
             return choose(request, None).run(request)[0], _everything(request)
-        spent, reason = kept_to(request, budget)
+        spent, reason = self._kept_to(path, heads, request, budget)
         if reason is not None:
             self.plain[path] = reason
         return spent.output, float(spent.bytes.sum())
+
+    def _kept_to(self, path: str, heads: range, request: Request, budget: Budget) -> tuple[Spent, str | None]:
+        if not isinstance(budget.policy, Focus):
+            return kept_to(request, budget)
+        try:
+            sketch = self.sketches.of(path, heads, request, budget.policy)
+        except RegardError as error:
+            return _plainly(request, budget, error)
+        if sketch is None:
+            return _plainly(request, budget, "its keys begin otherwise at each call, so that no sketch can follow them")
+        return kept_to(request, budget, sketch)
 
     def share(self) -> float | None:
         """Of all bytes that calls of few queries may read, how many were read; None where there were no such calls."""
@@ -131,10 +153,17 @@ def kept_to(request: Request, budget: Budget, sketch: Sketch | None = None) -> t
     try:
         return spend(request, budget, sketch), None
     except RegardError as error:
-        if isinstance(budget.policy, WindowSinks) or budget.tolerance is not None:
+        if isinstance(budget.policy, WindowSinks):
             raise
-        plain = Budget(fraction=budget.fraction, keys=budget.keys, policy=WindowSinks())
-        return spend(request, plain), " ".join(str(error).split())
+        return _plainly(request, budget, error)
+
+
+def _plainly(request: Request, budget: Budget, why: RegardError | str) -> tuple[Spent, str]:
+    """Window + sinks on the same budget, and the reason; a tolerance it cannot keep."""
+    if budget.tolerance is not None:
+        raise why if isinstance(why, RegardError) else KernelError(why)
+    plain = Budget(fraction=budget.fraction, keys=budget.keys, policy=WindowSinks())
+    return spend(request, plain), " ".join(str(why).split())
 
 
 def _bytes(count: float) -> str:
