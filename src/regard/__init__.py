@@ -1,5 +1,6 @@
 """regard: attention as a limited resource. Compute it exactly and fast, see where it goes, decide what it is worth."""
 
+from regard.allocate.eviction import Eviction
 from regard.allocate.use import use
 from regard.engine.attend import attend, plan
 from regard.engine.observation import Observation, Wanted
@@ -82,6 +83,7 @@ __all__ = [
     "Dilated",
     "Documents",
     "Dot",
+    "Eviction",
     "Focus",
     "General",
     "Grid2D",
