@@ -14,11 +14,12 @@ from regard.kernels.row import Row
 from regard.kernels.sketch import Sketch
 from regard.spec.bias import Bias
 from regard.spec.budget import Budget
-from regard.spec.errors import ShapeError
+from regard.spec.errors import ShapeError, SpecError
 from regard.spec.mask import Mask
 from regard.spec.policy import Focus
 from regard.spec.request import Request, request
 from regard.spec.score import ScaledDot, Score
+from regard.spec.value import described
 
 _SCALED_DOT = ScaledDot()
 _CHOSEN: dict[tuple[Any, ...], Row] = {}  # the planner's choices for calls that are told apart by sizes alone
@@ -80,7 +81,7 @@ def attend(
         )
         return made.reshape(*q.shape[:-1], v.shape[-1])
     given = {"score": score, "mask": mask, "bias": bias, "query_start": query_start, "dropout": dropout}
-    asked = request(q, k, v, **given, budget=budget, kept=sketch)  # type: ignore[arg-type]
+    asked = request(q, k, v, **given, budget=budget, kept=_kept(sketch))  # type: ignore[arg-type]
     row, watcher = choose(asked, kernel), WATCHER.get()
     return row.run(asked)[0] if watcher is None else watcher(asked, lambda: row.run(asked)[0])
 
@@ -111,7 +112,7 @@ def plan(
     if isinstance(q, Tensor) and q.dim() < 4:
         q, k, v = _four(q, k, v)
     given = {"score": score, "mask": mask, "bias": bias, "query_start": query_start, "dropout": dropout}
-    asked = request(q, k, v, **given, budget=budget, kept=sketch)  # type: ignore[arg-type]
+    asked = request(q, k, v, **given, budget=budget, kept=_kept(sketch))  # type: ignore[arg-type]
     return planner.plan(asked, kernel, measure=measure)
 
 
@@ -125,6 +126,12 @@ def choose(asked: Request, kernel: str | None) -> Row:
             _CHOSEN.clear()
         _CHOSEN[key] = found
     return found
+
+
+def _kept(sketch: Sketch | None) -> Sketch | None:
+    if sketch is not None and not isinstance(sketch, Sketch):
+        raise SpecError(f"sketch={described(sketch)}: expected a sketch of the keys and values, Sketch.of(k, v)")
+    return sketch
 
 
 def _signature(asked: Request, kernel: str | None) -> tuple[Any, ...]:

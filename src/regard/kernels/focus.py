@@ -11,7 +11,7 @@ from torch import Tensor
 from regard.kernels.focus_look import Look, looked
 from regard.kernels.sink import with_sink
 from regard.kernels.sketch import Sketch
-from regard.kernels.sketch_basis import CODE
+from regard.kernels.sketch_basis import CODE, rank_of
 from regard.kernels.spent import Spent
 from regard.spec.budget import BITS, Budget
 from regard.spec.errors import KernelError, SpecError
@@ -34,14 +34,22 @@ class Prices:
 
     @classmethod
     def of(cls, sketch: Sketch, tail: int) -> Prices:
-        policy, (_, _, dim, value_dim) = sketch.policy, sketch.shape
-        whole = (dim + value_dim) * BITS / 8
-        rank = sketch.basis.rank
+        """Where `tail` keys are behind the sketch."""
+        return cls.expected(sketch.policy, *sketch.shape[2:], tail)
+
+    @classmethod
+    def expected(cls, policy: Focus, dim: int, value_dim: int, tail: int) -> Prices:
+        """Before there is a sketch."""
+        whole, rank = (dim + value_dim) * BITS / 8, rank_of(policy.sketch, dim)
         codes = rank * CODE / 8 + whole / policy.grain
         bits = min(policy.bits, BITS)
         steps = 0.0 if bits == BITS else whole
         exact = 0 if bits == BITS else policy.exact
         return cls(codes, rank * dim * BITS / 8 + steps + (exact + tail) * whole, (dim + value_dim) * bits / 8)
+
+    def least(self, policy: Focus, seen: int) -> float:
+        """The bytes below which a query that sees so many keys cannot be served."""
+        return self.fixed + self.key * seen + self.read * (policy.first + 1)
 
     def keys(self, left: Tensor, seen: Tensor) -> Tensor:
         """How many keys can be read one by one for `left` bytes, by a query that sees so many keys."""
@@ -62,12 +70,8 @@ def focus(request: Request, budget: Budget, sketch: Sketch | None = None) -> Spe
     (query, unscaled), working = ready(request, policy), torch.promote_types(request.query.dtype, torch.float32)
     if sketch is None:
         sketch = Sketch.of(request.key, request.value, query=unscaled, policy=policy)
-    elif sketch.policy != policy:
-        raise SpecError(
-            f"the sketch was made for {sketch.policy!r}, and the budget spends by {policy!r}: make one with "
-            "Sketch.of(..., policy=budget.policy)"
-        )
     else:
+        of_policy(sketch, policy)
         sketch.follow(request.key, request.value)
     place = request.place
     key, value = request.key.flatten(0, 1), request.value.flatten(0, 1)
@@ -78,7 +82,7 @@ def focus(request: Request, budget: Budget, sketch: Sketch | None = None) -> Spe
     step = max(1, SCRATCH // (lanes * groups * place.key_len * 3))
     for start in range(0, length, step):
         rows = range(start, min(start + step, length))
-        allowed, seen = _allowed(request, rows)
+        allowed, seen = seen_by(request, rows)
         most = _most(sketch, budget, seen, place.key_len)
         look = Look(sketch, query[:, rows.start : rows.stop], key, value, allowed, most)
         output[:, rows.start : rows.stop], lse[:, rows.start : rows.stop] = looked(look)
@@ -99,10 +103,16 @@ def fits(request: Request) -> str | None:
     policy, dim = budget.policy, request.key.shape[3]
     if request.biases:
         return "takes no bias"
+    if request.mask is not None and request.mask.extent()[1] > 1:
+        return "takes a mask that is the same for all heads"
     if dim < 2:
         return f"sketches keys of at least 2 dimensions, got {dim}"
     if request.place.key_len < 2 * policy.grain:
         return f"needs two blocks of {policy.grain} keys, got {request.place.key_len}"
+    count, value_dim = request.place.key_len, request.value.shape[3]
+    prices = Prices.expected(policy, dim, value_dim, count % policy.grain)
+    if budget.tolerance is None and prices.least(policy, count) > budget.bytes(count, dim, value_dim):
+        return f"the sketch of {count} keys takes more than the budget"
     return None
 
 
@@ -120,18 +130,31 @@ def ready(request: Request, policy: Focus) -> tuple[Tensor, Tensor]:
     return scaled.transpose(2, 3).flatten(0, 1), form.query
 
 
-def _allowed(request: Request, rows: range) -> tuple[Tensor | None, Tensor]:
+def of_policy(sketch: Sketch, policy: Focus) -> None:
+    """Raise `SpecError` for a sketch that was made for another policy."""
+    if sketch.policy != policy:
+        raise SpecError(
+            f"the sketch was made for {sketch.policy!r}, and the budget spends by {policy!r}: make one with "
+            "Sketch.of(..., policy=budget.policy)"
+        )
+
+
+def seen_by(request: Request, rows: range) -> tuple[Tensor | None, Tensor]:
     """bool (lanes or 1, rows, keys), None where all are allowed; how many keys each query sees (lanes or 1, rows)."""
     place, mask = request.place, request.mask
     if mask is None or mask.block(rows, place.cols, place) is Block.ALL:
         return None, torch.full((1, len(rows)), place.key_len, device=place.device)
-    tile = mask.tile(rows, place.cols, place)
+    tile = for_all_heads(mask.tile(rows, place.cols, place)).expand(-1, len(rows), place.key_len)
+    allowed = tile if len(tile) == 1 else tile.repeat_interleave(request.key.shape[1], 0)
+    return allowed, allowed.sum(-1)
+
+
+def for_all_heads(tile: Tensor) -> Tensor:
+    """(batch or 1, rows, keys) of a mask's tile; or `KernelError`."""
     tile = tile[(None,) * (4 - tile.dim())]
     if tile.shape[1] != 1:
         raise KernelError("Focus takes a mask that is the same for all heads: leave the budget out")
-    tile = tile[:, 0].expand(-1, len(rows), place.key_len)
-    allowed = tile if len(tile) == 1 else tile.repeat_interleave(request.key.shape[1], 0)
-    return allowed, allowed.sum(-1)
+    return tile[:, 0]
 
 
 def _most(sketch: Sketch, budget: Budget, seen: Tensor, key_len: int) -> Tensor:

@@ -133,10 +133,10 @@ def _pieces(rows: Tensor, size: int) -> Iterator[tuple[slice, Tensor]]:
 
 def taken(rows: Tensor, keys: Tensor) -> Tensor:
     """rows (lanes, n, x), keys (lanes, rows, k): (lanes * rows, k, x)."""
-    lanes, length = rows.shape[:2]
+    lanes, length, size = rows.shape
     first = torch.arange(lanes, device=keys.device)[:, None, None] * length
-    picked = rows.reshape(lanes * length, -1).index_select(0, (keys + first).flatten())
-    return picked.view(lanes * keys.shape[1], keys.shape[2], -1)
+    picked = rows.reshape(lanes * length, size).index_select(0, (keys + first).flatten())
+    return picked.view(lanes * keys.shape[1], keys.shape[2], size)
 
 
 def _best(scores: Tensor, picked: Picked, most: int, first: int) -> Tensor:

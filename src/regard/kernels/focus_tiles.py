@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from regard.kernels import layout
-from regard.kernels.focus import LOG2E, ready
+from regard.kernels.focus import LOG2E, for_all_heads, of_policy, ready
 from regard.kernels.layout import Strip
 from regard.kernels.products import product
 from regard.kernels.sink import with_sink
@@ -49,18 +49,23 @@ class Seen:
     forbidden: Tensor | None
 
 
-@torch.no_grad()
 def tiles(request: Request, budget: Budget, sketch: Sketch | None = None) -> Spent:
     """Attend by `Focus` under `budget.fraction` or `budget.keys`, tile by tile. Raises `KernelError` for what `Focus`
     cannot do. `Spent.bytes` is a tile's reading, for each of its queries."""
     policy = budget.policy
     assert isinstance(policy, Focus)
-    query, unscaled = ready(request, policy)
-    own = replace(policy, bits=16)  # nothing rounded is read here
-    if sketch is None:
-        sketch = Sketch.of(request.key, request.value, query=unscaled, policy=own)
-    else:
-        sketch.follow(request.key, request.value)
+    with torch.autocast(request.query.device.type, enabled=False):
+        query, unscaled = ready(request, policy)  # where a gradient is wanted this says no
+        if sketch is None:  # nothing rounded is read here
+            sketch = Sketch.of(request.key, request.value, query=unscaled, policy=replace(policy, bits=16))
+        else:
+            of_policy(sketch, policy)
+            sketch.follow(request.key, request.value)
+        with torch.no_grad():
+            return _tiles(request, budget, query, sketch)
+
+
+def _tiles(request: Request, budget: Budget, query: Tensor, sketch: Sketch) -> Spent:
     place, kv_heads = request.place, request.key.shape[1]
     key, value = request.key.flatten(0, 1), request.value.flatten(0, 1)
     lanes, length, groups, dim = query.shape
@@ -98,8 +103,8 @@ def _seen(request: Request, strip: Strip, sketch: Sketch) -> Seen:
     keys = [torch.arange(cols.start, cols.stop, device=device) for cols, _ in plain]
     forbidden = None
     if any(answer is not Block.ALL for _, answer in plain) and request.mask is not None:
-        tiles = [request.mask.tile(strip.rows, cols, place) for cols, _ in plain]
-        forbidden = ~torch.cat([_flat(tile, len(strip.rows)) for tile in tiles], -1)
+        laid = [(for_all_heads(request.mask.tile(strip.rows, cols, place))[0], len(cols)) for cols, _ in plain]
+        forbidden = ~torch.cat([tile.expand(len(strip.rows), count) for tile, count in laid], -1)
     empty = torch.empty(0, dtype=torch.int64, device=device)
     return Seen(
         strip.rows,
@@ -108,11 +113,6 @@ def _seen(request: Request, strip: Strip, sketch: Sketch) -> Seen:
         torch.cat([empty, *keys]),
         forbidden,
     )
-
-
-def _flat(tile: Tensor, rows: int) -> Tensor:
-    """(rows, cols) of a mask's tile, which is the same for all heads here."""
-    return tile.reshape(-1, *tile.shape[-2:])[0].expand(rows, -1)
 
 
 def _tile(
@@ -152,7 +152,8 @@ def _picked(sketch: Sketch, lane: int, query: Tensor, blocks: Tensor, count: int
     scores = _judged(sketch, lane, asked, blocks)
     weights = scores.sub_(scores.amax(-1, keepdim=True)).exp2_()
     ranks = (weights.sum(-1).reciprocal_()[None] @ weights)[0]  # the sum of the softmax of each row
-    ranks[(blocks[:1] == 0).expand(grain).nonzero()[: sketch.policy.first, 0]] = FIRST
+    start = _all_of(blocks[: -(-sketch.policy.first // grain)], grain)
+    ranks[: len(start)].masked_fill_(start < sketch.policy.first, FIRST)
     index = ranks.topk(count, sorted=False).indices.sort().values
     taken = torch.bincount(index // grain, minlength=len(blocks))
     return blocks[index // grain] * grain + index % grain, (grain - taken).float()

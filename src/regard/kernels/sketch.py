@@ -57,10 +57,13 @@ class Sketch:
         _check(key, value, query)
         batch, kv_heads, count, dim = key.shape
         whole = count // policy.grain * policy.grain
+        if 0 in (batch, kv_heads, value.shape[3]):
+            raise SpecError(
+                f"key {tuple(key.shape)}, value {tuple(value.shape)}: there is nothing to sketch in a length of 0"
+            )
         if not whole:
             raise SpecError(f"{count} keys are no whole block of {policy.grain}: attend exactly until there are more")
-        rank = max(2, round(policy.sketch * dim / sketch_basis.CODE / 2) * 2)
-        rank = min(rank, dim // 2 * 2)
+        rank = sketch_basis.rank_of(policy.sketch, dim)
         if rank < 2:
             raise SpecError(f"keys of {dim} dimension(s) cannot be sketched: expected at least 2")
         stride = max(1, whole // LEARN) * policy.grain  # whole blocks of so many are looked at

@@ -39,6 +39,11 @@ class Basis:
         return self.key.shape[2]
 
 
+def rank_of(bits: float, dim: int) -> int:
+    """How many directions so many bits a dimension pay for; two codes share a byte. 0 where a key has no two."""
+    return min(max(2, round(bits * dim / CODE / 2) * 2), dim // 2 * 2)
+
+
 def learnt(keys: Tensor, values: Tensor, query: Tensor | None, rank: int, bits: int) -> Basis:
     """keys (batch, kv_heads, n, d), values (batch, kv_heads, n, e): residuals, float32, n >= 1; query (batch, heads, m,
     d) or None, where nothing is known of what will be asked."""

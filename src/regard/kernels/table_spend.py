@@ -58,7 +58,7 @@ def focus_cost(request: Request) -> Cost:
     share = request.budget.bytes(place.key_len, dim, value_dim) / max(1.0, place.key_len * (dim + value_dim) * BITS / 8)
     policy = request.budget.policy
     rank = policy.sketch * dim / 4 if isinstance(policy, Focus) else dim
-    read = 2 * share if isinstance(policy, Focus) and policy.bits == 8 else share
+    read = share * BITS / policy.bits if isinstance(policy, Focus) else share
     flops = 2 * cells * (rank + read * (dim + value_dim))
     moved = lanes * place.key_len * (4 * rank + read * 5 * (dim + value_dim))
     return Cost(flops, moved, 16.0 * cells / max(1, place.query_len), 0.0, cells, float(lanes))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 
 from regard.kernels.focus import focus
+from regard.kernels.focus_tolerance import tolerated
 from regard.kernels.policies.blocks import mean_blocks, min_max_blocks
 from regard.kernels.policies.kept import heavy_hitters, large_values, observed_window, random_keys, small_keys
 from regard.kernels.policies.largest_components import largest_components
@@ -53,7 +54,8 @@ def spend(request: Request, budget: Budget, sketch: Sketch | None = None) -> Spe
     """
     if isinstance(budget.policy, policy.Focus):
         with torch.autocast(request.query.device.type, enabled=False):
-            return focus(request, budget, sketch)
+            by = focus if budget.tolerance is None else tolerated
+            return by(request, budget, sketch)
     run = POLICIES.get(type(budget.policy))
     if run is None:
         names = ", ".join(sorted(kind.__name__ for kind in POLICIES))
