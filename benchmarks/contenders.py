@@ -63,7 +63,7 @@ SETTINGS: Mapping[str, Settings] = {
             Focus(latest=latest, sketch=sketch, bits=bits, exact=exact)
             for sketch in (0.25, 0.5)
             for latest in (0.0, 0.1, 0.5)
-            for bits, exact in ((4, 32), (4, 64), (8, 16))
+            for bits, exact in ((4, 48), (4, 80), (8, 32))
         )
     ),
 }

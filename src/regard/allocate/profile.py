@@ -24,9 +24,9 @@ POLICIES: tuple[Policy, ...] = (
     Focus(),
     Focus(latest=0.5),
     Focus(sketch=0.25),
-    Focus(bits=4, exact=32),
-    Focus(bits=4, exact=64),
-    Focus(sketch=0.25, grain=128, exact=8),
+    Focus(bits=4, exact=48),
+    Focus(bits=4, exact=80),
+    Focus(sketch=0.25, grain=128),
 )
 FRACTIONS = (0.02, 0.05, 0.1, 0.2, 0.4)
 QUERIES = 32

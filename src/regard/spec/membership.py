@@ -124,14 +124,14 @@ class Documents(Mask):
 
     def check(self, place: Place) -> None:
         key_name = "key_ids" if self.key_ids is not None else "key_ids (by default query_ids)"
-        for name, ids, length, what in (
-            ("query_ids", self.query_ids, place.query_len, "query"),
-            (key_name, self._keys(), place.key_len, "key"),
+        for name, ids, length, what, packed in (
+            ("query_ids", self.query_ids, place.query_len, "query", "lengths"),
+            (key_name, self._keys(), place.key_len, "key", "key_lengths"),
         ):
             if tuple(ids.shape) not in ((length,), (1, length), (place.batch, length)):
                 raise MaskError(
                     f"Documents: {name} has shape {tuple(ids.shape)}; expected ({length},) or "
-                    f"({place.batch}, {length}): pass one id a {what}"
+                    f"({place.batch}, {length}): pass one id a {what} (with Documents.packed: {packed} that add up to {length})"
                 )
 
     def extent(self) -> tuple[int, int]:

@@ -29,14 +29,15 @@ class Focus(Policy):
     sketch: bits for each dimension of a key by which all keys are judged, 4 to a direction that is looked at.
     grain: keys that share a mean key and a mean value. bits: at which the best keys and their values are read: 8 or 4,
     rounded, so that two or four times as many fit, or 16, as they are. exact: how many of those are read again as they
-    are. first: keys at the start that are always read. latest: the share of the reading kept for the latest keys.
+    are, the first keys foremost. first: keys at the start that are always read. latest: the share of the reading kept
+    for the latest keys.
     """
 
     sketch: float = 0.5
     grain: int = 64
     bits: int = 8
-    exact: int = 16
-    first: int = 4
+    exact: int = 32
+    first: int = 16
     latest: float = 0.1
 
     def __post_init__(self) -> None:
