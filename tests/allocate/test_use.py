@@ -321,7 +321,15 @@ def test_the_table_says_what_happened() -> None:
     assert str(used).splitlines() == ["Model: 2 of 2 attention calls taken over", f"  blocks.*    2 x  {kernel} 1"]
     with regard.use(Model()) as idle:
         pass
-    assert "no attention was reached" in str(idle)
+    assert "no attention was reached: call the model in the block" in str(idle)
+
+
+def test_a_model_that_was_called_in_vain_is_told_so() -> None:
+    without = both(nn.Linear(8, 8), x())[2]
+    assert str(without) == "Linear: the model was called, but has no attention that can be reached"
+    unseen = str(both(Own(), x())[2]).splitlines()
+    assert unseen[0] == "Own: the model was called, and none of its attention could be reached"
+    assert unseen[1].startswith("unseen  Own: ")
 
 
 def test_nothing_stays_behind_also_after_an_exception() -> None:

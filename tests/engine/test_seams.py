@@ -76,12 +76,33 @@ def test_what_is_no_module_is_refused(given: Any) -> None:
 def test_a_compiled_model_is_refused_by_name() -> None:
     model = Model()
     model.blocks[1].compile(backend="eager")
-    with pytest.raises(SpecError, match=r"'blocks\.1' is compiled"), reach(model, answer):
+    with pytest.raises(SpecError, match=r"'blocks\.1' is compiled.*leave its .*deepcopy"), reach(model, answer):
         pass
+    assert len(gathered(copy.deepcopy(model), x())[0]) == 2  # as the message says
     whole = torch.compile(Model(), backend="eager")
     with pytest.raises(SpecError, match=r"the model is compiled.*_orig_mod"), reach(whole, answer):
         pass
     assert gathered(whole._orig_mod, x())[0]
+
+
+def test_a_forward_that_was_compiled_in_its_place_is_refused() -> None:
+    model = Model()
+    model.forward = torch.compile(model.forward, backend="eager")
+    with pytest.raises(SpecError, match=r"the model is compiled.*`del model\.forward`"), reach(model, answer):
+        pass
+    del model.forward
+    block = model.blocks[1]
+    block.forward = torch.compile(block.forward, backend="eager")
+    with pytest.raises(SpecError, match=r"del model\.get_submodule\('blocks\.1'\)\.forward"), reach(model, answer):
+        pass
+    del model.get_submodule("blocks.1").forward
+    assert len(gathered(model, x())[0]) == 2
+
+
+def test_a_forward_that_is_kept_from_the_compiler_is_reached() -> None:
+    model = Model()
+    model.forward = torch.compiler.disable(model.forward)
+    assert len(gathered(model, x())[0]) == 2
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")

@@ -138,7 +138,11 @@ class Used:
         total = sum(counts.total() for counts in self.calls.values())
         own = sum(counts[OWN] for counts in self.calls.values())
         if not total:
-            return "no attention was reached: call the model in the block, and in its thread"
+            if self.reaching is None or not self.reaching.turn:
+                return "no attention was reached: call the model in the block, and in its thread"
+            if self.kept or self.unseen:
+                return "the model was called, and none of its attention could be reached"
+            return "the model was called, but has no attention that can be reached"
         return f"{total - own:,} of {total:,} attention calls taken over"
 
     def _doubt(self, reached: Reached, before: int) -> str | None:

@@ -9,9 +9,11 @@ from torch import Tensor
 
 from regard.engine.seam_described import DescribedMask, laid_out, read_description
 from regard.spec.bias import Bias, TensorBias
+from regard.spec.errors import MaskError
 from regard.spec.mask import Mask
 from regard.spec.membership import Dense
 from regard.spec.positional import Causal, Window
+from regard.spec.value import described as words
 
 _ROWS = 256  # queries compared at a time: a block of 256 x 32,768 bools is 8 MiB
 
@@ -32,12 +34,17 @@ class MaskReader:
         self._kept: list[tuple[Tensor, tuple[object, ...], Read]] = []
 
     def read(self, given: Tensor, shape: tuple[int, int, int, int]) -> Read:
-        """`given` (4-D, True = may attend, or floats to be added), broadcast to (batch, heads, query_len, key_len)."""
+        """`given` (4-D, True = may attend, or floats to be added), broadcast to (batch, heads, query_len, key_len).
+
+        Raises `MaskError` where it does not broadcast to that.
+        """
         if isinstance(given, DescribedMask):
             described = read_description(given)
             if described is not None and given.shape[2:] == shape[2:]:
                 return Read(described.mask, (), described.query_start)
             given = laid_out(given)
+        if any(size not in (1, full) for size, full in zip(given.shape, shape, strict=True)):
+            raise MaskError(f"{words(given)} as a mask: expected one that broadcasts to {shape}")
         if given.is_inference():  # such a tensor does not tell whether it was changed
             return read_mask(given, shape)
         if given.requires_grad and torch.is_grad_enabled():  # each call of what is trained has a graph of its own
@@ -53,6 +60,13 @@ class MaskReader:
     def forget(self) -> None:
         """Let go of the tensors."""
         self._kept = []
+
+
+def check_dtype(mask: Tensor, query: Tensor) -> None:
+    """Raises `MaskError` for a mask of a dtype that torch refuses beside such a query, unless autocast may turn it."""
+    fits = mask.dtype in (torch.bool, torch.float32, query.dtype)
+    if not fits and not torch.is_autocast_enabled(query.device.type):
+        raise MaskError(f"{words(mask)} as a mask of {query.dtype} queries: expected bool, float32, or their dtype")
 
 
 def read_mask(given: Tensor, shape: tuple[int, int, int, int]) -> Read:

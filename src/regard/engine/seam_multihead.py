@@ -15,11 +15,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from regard.engine.seam_mask import MaskReader
+from regard.engine.seam_mask import MaskReader, check_dtype
 from regard.engine.seam_reach import Answer, Frame, Reaching
 from regard.spec.bias import Bias
+from regard.spec.errors import MaskError, SpecError
 from regard.spec.mask import Mask
 from regard.spec.request import Request, request
+from regard.spec.value import described
 
 _FUNCTION = inspect.signature(F.multi_head_attention_forward)
 _MODULE = inspect.signature(nn.MultiheadAttention.forward)
@@ -98,6 +100,10 @@ def read_function(reaching: Reaching, args: tuple[Any, ...], kwargs: dict[str, A
     bound = _FUNCTION.bind(*args, **kwargs)
     bound.apply_defaults()
     given = bound.arguments
+    if given["static_k"] is not None or given["static_v"] is not None:
+        raise SpecError("static_k or static_v was given: expected keys and values that the layer projects itself")
+    if given["is_causal"] and given["attn_mask"] is None:
+        raise MaskError("is_causal was given without attn_mask: torch's function expects both")
     weights = _Weights(
         given["num_heads"],
         None if given["use_separate_proj_weight"] else given["in_proj_weight"],
@@ -169,10 +175,26 @@ def _request(reaching: Reaching, weights: _Weights, inputs: tuple[Tensor, ...], 
     if inputs[0].dim() == 2:
         inputs = tuple(each[None] for each in inputs)
         padding = None if padding is None else padding[None]
+    sizes = (len(inputs[0]), weights.heads, inputs[0].shape[1], inputs[1].shape[1])
+    _check(given.get("attn_mask"), padding, sizes)
     query, key, value = weights.project(*inputs)  # with gradients, for who trains what is seen
     shape = (query.shape[0], query.shape[1], query.shape[2], key.shape[2])
+    for each in (given.get("attn_mask"), padding):
+        if each is not None:
+            check_dtype(each, query)
     mask, biases, start = _masks(reaching.masks, given.get("attn_mask"), padding, shape)
     return request(query, key, value, mask=mask, bias=biases, query_start=start, dropout=weights.dropout)
+
+
+def _check(attention: Tensor | None, padding: Tensor | None, sizes: tuple[int, int, int, int]) -> None:
+    """Raises `MaskError` for masks whose shapes torch refuses: these layers broadcast nothing. `sizes`: batch, heads,
+    query_len, and key_len as given, without the keys that the layer adds."""
+    batch, heads, query_len, key_len = sizes
+    whole = (batch * heads, query_len, key_len)
+    if attention is not None and attention.shape not in (whole, whole[1:]):
+        raise MaskError(f"attn_mask is {described(attention)}: expected {whole[1:]} or {whole}")
+    if padding is not None and padding.shape != (batch, key_len):
+        raise MaskError(f"key_padding_mask is {described(padding)}: expected {(batch, key_len)}")
 
 
 def _masks(

@@ -8,20 +8,28 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from regard.engine.seam_mask import MaskReader, Read
+from regard.engine.seam_mask import MaskReader, Read, check_dtype
 from regard.engine.seam_reach import Answer
-from regard.spec.errors import ShapeError
+from regard.spec.errors import MaskError, ShapeError
 from regard.spec.positional import Causal
 from regard.spec.request import Request, request
 from regard.spec.score import ScaledDot
+from regard.spec.value import described
 
 
 def read_sdpa(masks: MaskReader, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request:
     """torch's arguments, in torch's sense: a bool mask is True where a query may attend, floats are added, and
-    `is_causal` is aligned top left (query i sees the keys 0 to i). Leading axes before the heads are one batch."""
+    `is_causal` is aligned top left (query i sees the keys 0 to i). Leading axes before the heads are one batch.
+
+    Raises `ShapeError` and `MaskError` for what torch refuses or reads in a way of its own: then let it say so.
+    """
     names = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal")
     given = {**dict(zip(names, args, strict=False)), **kwargs}
+    axes = {given[name].dim() for name in ("query", "key", "value")}
+    if len(axes) > 1:  # torch lines them up from the right, so that an axis is now the batch and now the heads
+        raise ShapeError(f"query, key and value of {sorted(axes)} axes: expected as many in each")
     query, key, value = _four(given["query"]), _four(given["key"]), _four(given["value"])
+    scored = torch.broadcast_shapes(query.shape[:-3], key.shape[:-3])  # type: ignore[no-untyped-call]
     lead: torch.Size = torch.broadcast_shapes(query.shape[:-3], key.shape[:-3], value.shape[:-3])  # type: ignore[no-untyped-call]
     heads = max(query.shape[-3], key.shape[-3])
     query = _batched(query, lead, heads)
@@ -30,6 +38,7 @@ def read_sdpa(masks: MaskReader, args: tuple[Any, ...], kwargs: dict[str, Any]) 
     shape = (query.shape[0], heads, query.shape[2], key.shape[2])
     mask = given.get("attn_mask")
     if mask is not None:
+        _check(mask, given["query"], (*scored, *shape[1:]))
         read = masks.read(_mask(mask, given["query"].dim(), lead, shape), shape)
     else:
         read = Read(Causal(), (), 0) if given.get("is_causal") else Read(None, (), None)
@@ -72,6 +81,18 @@ def _batched(tensor: Tensor, lead: torch.Size, heads: int) -> Tensor:
     """(batch, heads, length, dim), the batch being all of `lead`."""
     own = heads if tensor.shape[-3] == 1 and lead else tensor.shape[-3]
     return tensor.expand(*lead, own, *tensor.shape[-2:]).reshape(math.prod(lead), own, *tensor.shape[-2:])
+
+
+def _check(mask: Tensor, query: Tensor, scores: tuple[int, ...]) -> None:
+    """Raises `MaskError` for a mask that does not broadcast to the scores, (..., heads, query_len, key_len), without
+    making them larger; one of fewer than two axes is refused by some of torch's kernels, and is left to them."""
+    if query.dim() < 4:
+        scores = (*scores[: query.dim() - 2], *scores[-2:])
+    behind = scores[len(scores) - mask.dim() :]
+    fits = 2 <= mask.dim() <= len(scores) and all(a in (1, b) for a, b in zip(mask.shape, behind, strict=True))
+    if not fits:
+        raise MaskError(f"attn_mask is {described(mask)}: expected two axes or more, that broadcast to {scores}")
+    check_dtype(mask, query)
 
 
 def _mask(mask: Tensor, query_dims: int, lead: torch.Size, shape: tuple[int, int, int, int]) -> Tensor:

@@ -78,15 +78,30 @@ def _names(model: object) -> dict[int, str]:
         raise SpecError(f"{described(model)} is no torch.nn.Module: pass the model itself, not a pipeline around it")
     for path, module in model.named_modules():
         where = f"the module {path!r}" if path else "the model"
-        # asked by name, for torch's compiler is slow to import and need not be there
-        if type(module).__name__ == "OptimizedModule" or module._compiled_call_impl is not None:
+        undo = _compiled(path, module)
+        if undo is not None:
             raise SpecError(
                 f"{where} is compiled (torch.compile), and its attention runs inside compiled code, out of reach: "
-                "pass the model as it was before (`compiled._orig_mod`), and call that one"
+                f"{undo}"
             )
         if isinstance(module, torch.jit.ScriptModule):
             raise SpecError(f"{where} is a TorchScript module, whose attention is out of reach: pass the eager model")
     return {id(module): path or type(module).__name__ for path, module in model.named_modules()}
+
+
+def _compiled(path: str, module: nn.Module) -> str | None:
+    """How to come by the module as it was before torch.compile; None where it is not compiled. Asked by the marks that
+    are left on it, for torch's compiler is slow to import and need not be there."""
+    if type(module).__name__ == "OptimizedModule":
+        return "pass the model as it was before (`compiled._orig_mod`), and call that one"
+    if module._compiled_call_impl is not None:
+        return "leave its `.compile()` out, or pass and call `copy.deepcopy(model)`, which is not compiled"
+    forward = module.__dict__.get("forward")
+    # torch.compiler.disable leaves the first mark too, and is harmless
+    if hasattr(forward, "_torchdynamo_orig_callable") and not getattr(forward, "_torchdynamo_disable", False):
+        whose = f"model.get_submodule({path!r})" if path else "model"
+        return f"its `forward` was replaced by a compiled one; `del {whose}.forward` brings back that of its class"
+    return None
 
 
 def _worth(module: nn.Module, model: nn.Module) -> bool:
