@@ -57,6 +57,11 @@ def test_what_the_system_says_gets_a_remedy():
 def test_a_module_that_is_not_installed_is_told_from_one_of_ours():
     theirs = ModuleNotFoundError("No module named 'rich'", name="rich")
     assert sentence(theirs).endswith("needs rich, which is not installed; type: pip install 'regard[train]'")
+    for name in ("transformers", "transformers.utils", "gguf", "PIL"):
+        theirs = ModuleNotFoundError(f"No module named {name!r}", name=name)
+        assert sentence(theirs).endswith(
+            f"needs {name}, which is not installed; type: pip install 'regard[transformers]'"
+        )
     ours = ModuleNotFoundError("No module named 'regard.lost'", name="regard.lost")
     assert "a fault in regard" in sentence(ours)
 

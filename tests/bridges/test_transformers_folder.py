@@ -120,7 +120,10 @@ def test_what_is_not_beside_the_model_is_named(folder_of):
         ModelFolder.of(folder_of("bert")).image_processor()
 
 
-def test_without_the_library_the_extra_is_named(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "transformers", None)
-    with pytest.raises(MissingExtraError, match=r"type: pip install 'regard\[transformers\]'"):
-        transformers()
+def test_without_the_library_the_extra_is_named(monkeypatch, folder_of):
+    folder = ModelFolder.of(folder_of("bert"))
+    for name in ("transformers", "transformers.utils"):  # as if none of it had been loaded before
+        monkeypatch.setitem(__import__("sys").modules, name, None)
+    for wanted in (transformers, folder.model, folder.tokenizer):
+        with pytest.raises(MissingExtraError, match=r"type: pip install 'regard\[transformers\]'"):
+            wanted()

@@ -1,8 +1,7 @@
-"""Rates, their arithmetic and their files: which calibration is used, and what is said of one that cannot be."""
+"""Rates and their arithmetic; which calibration is used, and what stands in for it."""
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from dataclasses import dataclass, replace
@@ -24,13 +23,11 @@ from regard.engine.calibration import (
     rates_of_table,
     this_machine,
 )
-from regard.engine.calibration_file import own_path, read, shipped, write
-from regard.kernels.table import TABLE, row
-from regard.kernels.table_spend import SPEND_ROWS
+from regard.engine.calibration_file import own, own_path, shipped, write
+from regard.kernels.table import row
 from regard.spec import DataError, request
 
 RATES = Rates(fixed=1e-6, flop=2e-12, cell=3e-9, byte=4e-10, step=5e-6, requests=9, median_off=1.1, worst_off=2.0)
-BUDGETED = {each.name for each in SPEND_ROWS}  # no request of the grid has a budget
 FLOAT32 = ("float32", "forward")
 
 
@@ -137,85 +134,54 @@ def test_compiled_code_goes_by_what_was_read_before_and_touches_no_file(monkeypa
     assert current() == before
 
 
-def test_what_is_written_is_read(tmp_path: Path) -> None:
-    path = tmp_path / "new folder" / "mine.json"
-    made = Calibration(this_machine(), {("exact", *FLOAT32): RATES, ("dense", "float64", "gradient"): RATES})
-    write(made, path)
-    assert read(path) == replace(made, path=path)
-    assert [each.name for each in path.parent.iterdir()] == ["mine.json"]
-    assert len(path.read_text().splitlines()) == 8  # a row a line
-
-
-def test_a_calibration_without_rates_can_be_written(tmp_path: Path) -> None:
-    write(Calibration(this_machine()), tmp_path / "x.json")
-    assert read(tmp_path / "x.json").rates == {}
-
-
-def spoilt(**changes: object) -> str:
-    whole = {
-        "version": 1,
-        "machine": {"cpu": "x", "cores": 2, "threads": 2, "torch": "2.13", "date": "2026-11-21"},
-        "rates": [],
-    }
-    return json.dumps(whole | changes)
-
-
-def a_row(**changes: object) -> dict[str, object]:
-    figures = {name: getattr(RATES, name) for name in RATES.__dataclass_fields__}
-    return {"kernel": "exact", "dtype": "float32", "direction": "forward", **figures, **changes}
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("{", "Expecting property name"),
-        ("[]", "expected an object with version 1"),
-        (spoilt(version=2), "expected an object with version 1, found 2"),
-        (spoilt(more=1), "the file: expected version, machine, rates; found version, machine, rates, more"),
-        (spoilt(machine=[]), "machine: expected cpu, cores, threads, torch, date; found []"),
-        (
-            spoilt(machine={"cpu": "x", "cores": 2, "threads": "2", "torch": "2", "date": "d"}),
-            "machine threads='2': expected int",
-        ),
-        (spoilt(rates={}), "rates: expected a list, found {}"),
-        (spoilt(rates=[{"kernel": "exact"}]), "row 1 of rates: expected kernel, dtype, direction, fixed"),
-        (spoilt(rates=[a_row(), a_row(dtype="half")]), "row 2 of rates: kernel 'exact', dtype 'half'"),
-        (spoilt(rates=[a_row(direction="back")]), "and one of forward, gradient"),
-        (spoilt(rates=[a_row(flop=-1)]), "row 1 of rates: flop=-1: expected a finite number"),
-        (spoilt(rates=[a_row(), a_row()]), "is there twice"),
-        (b"\xff\xfe", "can't decode"),
-    ],
-)
-def test_a_file_that_cannot_be_used_says_why_and_what_to_do(text: str | bytes, said: str, tmp_path: Path) -> None:
-    path = tmp_path / "calibration.json"
-    path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    with pytest.raises(DataError) as found:
-        read(path)
-    assert said in str(found.value)
-    assert str(found.value).startswith(f"{path}: this calibration cannot be used (")
-    assert str(found.value).endswith("); delete the file, or type: regard calibrate")
-
-
-def test_a_folder_in_its_place_and_a_missing_file_say_so(tmp_path: Path) -> None:
-    for path, said in ((tmp_path, "Is a directory"), (tmp_path / "none.json", "No such file or directory")):
-        with pytest.raises(DataError, match=said):
-            read(path)
-
-
-def test_a_broken_file_of_ones_own_stops_attend_and_is_not_passed_over() -> None:
+def test_a_broken_file_of_ones_own_is_told_once_and_stops_nothing() -> None:
     own_path().write_text("{")
     q = torch.zeros(1, 1, 3, 7)
     with pytest.raises(DataError, match="delete the file, or type: regard calibrate"):
-        regard.plan(q, q, q)
-    own_path().unlink()
-    assert regard.plan(q, q, q).calibration.path is None
+        own()
+    with pytest.warns(UserWarning, match="this calibration cannot be used") as told:
+        assert regard.plan(q, q, q).calibration == shipped()
+    assert [str(each.message) for each in told] == [
+        f"{own_path()}: this calibration cannot be used (Expecting property name enclosed in double quotes: line 1 "
+        "column 2 (char 1)); delete the file, or type: regard calibrate. Until then the calibration that ships with "
+        "regard is used"
+    ]
+    module._READ.clear()  # as with another number of threads: the file is looked at again, and nothing more is said
+    regard.attend(q, q, q)
+    assert current() == shipped()
+
+
+def test_where_ones_own_has_no_row_the_shipped_one_stands_in() -> None:
+    write(
+        Calibration(this_machine(), {("exact", *FLOAT32): RATES, ("exact", "bfloat16", "forward"): RATES}), own_path()
+    )
+    known, cost = current(), Counts(flops=1e9)
+    blocks, newer = row("blocks"), replace(exact(), name="newer")
+    assert known.seconds(exact(), cost, FLOAT32) == RATES.seconds(cost)
+    assert known.seconds(exact(), cost, ("float16", "forward")) == RATES.seconds(cost)  # borrowed from this machine
+    assert known.seconds(blocks, cost, FLOAT32) == shipped().seconds(blocks, cost, FLOAT32)
+    assert known.seconds(newer, cost, FLOAT32) == rates_of_table(newer).seconds(cost)
+    assert [known.knows(each, FLOAT32) for each in (exact(), blocks, newer)] == [True, True, False]
+    assert [known.source(each, FLOAT32) for each in (exact(), blocks, newer)] == [
+        f"your calibration ({this_machine().words()})",
+        shipped().words(),
+        "the kernel table's rough constants",
+    ]
+    assert known.source(exact(), None) == "the kernel table's rough constants"
+
+
+def test_a_plan_says_whose_times_it_goes_by() -> None:
+    write(Calibration(this_machine(), {("exact", *FLOAT32): RATES}), own_path())
+    q = torch.zeros(1, 1, 3, 7)
+    for kernel, source in (("exact", current()), ("blocks", shipped())):
+        assert f"times by    {source.words()}" in str(regard.plan(q, q, q, kernel=kernel)).splitlines()
 
 
 def test_ones_own_calibration_is_used_on_this_machine_only() -> None:
     machine = this_machine()
     assert current() == shipped()
     write(Calibration(machine, {("exact", *FLOAT32): RATES}), own_path())
-    assert current() == Calibration(machine, {("exact", *FLOAT32): RATES}, own_path())
+    assert current() == Calibration(machine, {("exact", *FLOAT32): RATES}, own_path(), behind=shipped())
     for other in (replace(machine, cpu="another"), replace(machine, threads=machine.threads + 1)):
         write(Calibration(other, {("exact", *FLOAT32): RATES}), own_path())
         assert current() == shipped()
@@ -239,16 +205,6 @@ def test_a_file_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert current() is found
 
 
-def test_where_ones_own_calibration_lies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert own_path() == tmp_path / "calibration.json"
-    monkeypatch.delenv("REGARD_CACHE")
-    monkeypatch.setenv("XDG_CACHE_HOME", "/caches")
-    assert own_path() == Path("/caches/regard/calibration.json")
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    monkeypatch.setenv("HOME", "/home/me")
-    assert own_path() == Path("/home/me/.cache/regard/calibration.json")
-
-
 def test_words_say_whose_and_of_what(tmp_path: Path) -> None:
     machine = Machine(cpu="Abacus", cores=2, threads=1, torch="2.13", date="2026-11-21")
     assert Calibration(machine).words() == (
@@ -270,18 +226,6 @@ def test_the_processors_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(module.platform, "machine", lambda: "slide rule")
     assert module.cpu_name() == f"slide rule ({torch.backends.cpu.get_cpu_capability()})"
     module.cpu_name.cache_clear()
-
-
-def test_the_shipped_calibration_is_of_kernels_that_there_are() -> None:
-    names = {each.name for each in TABLE}
-    assert {kernel for kernel, _, _ in shipped().rates} <= names
-
-
-def test_the_shipped_calibration_knows_every_kernel_that_may_be_chosen_on_a_processor() -> None:
-    if not shipped().rates:
-        pytest.skip("it has no rates yet: type regard calibrate --file src/regard/engine/calibration.json")
-    wanted = {each.name for each in TABLE if each.automatic and "cpu" in each.devices} - BUDGETED
-    assert {kernel for kernel, *kind in shipped().rates if tuple(kind) == FLOAT32} == wanted
 
 
 def test_importing_regard_reads_no_calibration() -> None:

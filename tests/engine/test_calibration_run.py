@@ -5,15 +5,18 @@ from __future__ import annotations
 import gc
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
 
 from regard.engine import calibration_clock as clock
 from regard.engine import calibration_run as module
+from regard.engine.calibration import Calibration, Rates, this_machine
 from regard.engine.calibration_fit import LEAST_REQUESTS
 from regard.engine.calibration_grid import Asked, _lengths, grid
-from regard.engine.calibration_run import measure
+from regard.engine.calibration_run import Measured, Timed, measure
+from regard.kernels.cost import Cost
 from regard.kernels.table import TABLE, row
 from regard.kernels.table_spend import SPEND_ROWS
 from regard.spec import Causal, request
@@ -128,15 +131,16 @@ def test_every_kernel_is_measured_on_what_it_can_do():
     told = []
     additive = asked(additive=True)
     learning = asked(gradient=True, mask=Causal(), dtype=torch.float64)
-    timed, left_out = measure([asked(), additive, learning], 0.2, told.append)
+    found = measure([asked(), additive, learning], 0.2, told.append)
+    timed = found.timed
     able = {each.name for each in TABLE if each.automatic and "cpu" in each.devices}
-    found = {(each.key, each.asked) for each in timed}
-    assert left_out == 0
-    assert {key[0] for key, _ in found} <= able
-    assert (("exact", "float32", "forward"), asked()) in found
-    assert (("exact", "float64", "gradient"), learning) in found
-    assert (("additive", "float32", "forward"), additive) in found
-    assert (("exact", "float32", "forward"), additive) not in found
+    pairs = {(each.key, each.asked) for each in timed}
+    assert (found.left_out, found.enough) == (0, True)
+    assert {key[0] for key, _ in pairs} <= able
+    assert (("exact", "float32", "forward"), asked()) in pairs
+    assert (("exact", "float64", "gradient"), learning) in pairs
+    assert (("additive", "float32", "forward"), additive) in pairs
+    assert (("exact", "float32", "forward"), additive) not in pairs
     assert all(each.seconds > 0 for each in timed)
     assert told == sorted(told)
     assert 0 < told[0] <= told[-1] <= 1
@@ -155,9 +159,9 @@ def test_when_the_time_is_short_the_longest_run_once_or_not_at_all(monkeypatch, 
     Of the 44 s that are left, three rounds of 1 + 10 s take 33, and one of 45 s does not fit in."""
     takes = {4: 1.0, 5: 10.0, 6: 45.0, 7: 1000.0}
     order = only(monkeypatch, made_up, takes.__getitem__)
-    timed, left_out = measure([asked(length) for length in (6, 4, 7, 5)], 100.0, lambda _: None)
-    assert left_out == 1
-    assert sorted((each.asked.shape[3], each.seconds) for each in timed) == [(4, 1.0), (5, 10.0), (6, 45.0)]
+    found = measure([asked(length) for length in (6, 4, 7, 5)], 100.0, lambda _: None)
+    assert found.left_out == 1
+    assert sorted((each.asked.shape[3], each.seconds) for each in found.timed) == [(4, 1.0), (5, 10.0), (6, 45.0)]
     assert Counter(order)[1000.0] == 0
     assert Counter(order)[45.0] == 1
     assert order[:3] == [1.0, 10.0, 45.0]
@@ -175,8 +179,29 @@ def test_no_time_measures_nothing(monkeypatch, made_up):
     order = only(monkeypatch, made_up, lambda _: 1.0)
     made = iter(range(2, 100))
     monkeypatch.setattr(made_up, "perf_counter", lambda: float(next(made)))
-    assert measure([asked()], 0.1, lambda _: None) == ([], 1)
+    found = measure([asked()], 0.1, lambda _: None)
+    assert (found.timed, found.left_out, found.enough) == ([], 1, False)
     assert order == []
+
+
+def test_the_time_that_is_needed_is_predicted_from_the_calls_that_were_tried(monkeypatch, made_up):
+    """A call of n queries costs n flops, by these rates n seconds; this machine takes ten times that. Of 50 s half are
+    for trying: the call of 20 s begins in time and ends after 30 s. The others would take 30 and 40 s: 100 s, twice."""
+    only(monkeypatch, made_up, lambda length: 10.0 * length)
+    counted = replace(row("exact"), cost=lambda each: Cost(float(each.query.shape[2]), 0.0, 0.0, 0.0))
+    monkeypatch.setattr(module, "TABLE", [counted])
+    second = Rates(fixed=0, flop=1, cell=0, byte=0, step=0)
+    known = Calibration(this_machine(), {("exact", "float32", "forward"): second})
+    monkeypatch.setattr(module, "shipped", lambda: known)
+    found = measure([asked(length) for length in (4, 2, 1, 3)], 50.0, lambda _: None)
+    assert [each.asked.shape[3] for each in found.timed] == [1, 2]
+    assert (found.left_out, found.enough, found.needed) == (2, False, 2 * (30 + 30 + 40))
+
+
+@pytest.mark.parametrize(("left_out", "enough"), [(0, True), (1, True), (2, False)])
+def test_a_quarter_may_be_left_out(left_out, enough):
+    timed = [Timed(("exact", "float32", "forward"), asked(), Cost(1.0, 1.0, 0.0, 0.0), 1.0)] * 3
+    assert Measured(timed, left_out, 9.0).enough is enough
 
 
 def test_rounds_end_after_enough_of_them(monkeypatch, made_up):

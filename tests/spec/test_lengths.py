@@ -71,3 +71,7 @@ def test_sums_that_do_not_fit_are_seen_when_the_mask_is_used() -> None:
     q = torch.ones(1, 1, 4, 2)
     with pytest.raises(MaskError, match=r"query_ids has shape \(3,\); expected \(4,\)"):
         regard.attend(q, q, q, mask=Documents.packed([2, 1]))
+    with pytest.raises(MaskError, match=r"one id a query \(with Documents.packed: lengths that add up to 4\)$"):
+        regard.attend(q, q, q, mask=Documents.packed([2, 1]))
+    with pytest.raises(MaskError, match=r"one id a key \(with Documents.packed: key_lengths that add up to 4\)$"):
+        regard.attend(q, q, q, mask=Documents.packed([2, 2], [2, 1]))

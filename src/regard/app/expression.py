@@ -59,7 +59,7 @@ def _value(text: str, kind: type[V], option: str, example: str) -> V:
         reason = error.msg if isinstance(error, SyntaxError) else str(error)
         raise SpecError(f"{option} {text!r} cannot be read ({reason}); expected {example}") from None
     if not isinstance(found, kind):
-        hint = " (write the brackets: it is a value, not a name)" if isinstance(found, type) else ""
+        hint = " (write the brackets: it is a value, not a name)" if callable(found) else ""
         raise SpecError(f"{option} {text!r} is a {type(found).__name__}{hint}; expected {example}")
     return found
 
@@ -72,6 +72,8 @@ class _Reader:
         self.known: dict[str, Any] = {name: getattr(spec, name) for name in names(kind)} | {"ones": _ones}
         if kind is Bias:
             self.known["ALiBi.for_heads"] = spec.ALiBi.for_heads
+        if kind is Mask:
+            self.known["Documents.packed"] = spec.Documents.packed
 
     def read(self, node: ast.expr) -> Any:
         if isinstance(node, ast.BinOp) and type(node.op) in _JOINS:

@@ -10,6 +10,7 @@ WORK_FAILED = 1
 BAD_COMMAND = 2
 INTERRUPTED = 130  # 128 + SIGINT, which is what shells and schedulers expect of a command stopped by Ctrl-C
 TRACEBACK = "REGARD_TRACEBACK"
+_OF_TRANSFORMERS = ("transformers", "gguf", "PIL")  # what the extra of this name brings; the others come with "train"
 
 
 class StoppedError(Exception):
@@ -46,7 +47,8 @@ def _told(error: BaseException) -> str:
     if _of_command_line(error):
         return f"{_without_stop(error.format_message())}; see: {_help_command(error)}"  # type: ignore[attr-defined]
     if isinstance(error, ModuleNotFoundError) and not (error.name or "regard").startswith("regard"):
-        return f"this command needs {error.name}, which is not installed; type: pip install 'regard[train]'"
+        extra = "transformers" if (error.name or "").partition(".")[0] in _OF_TRANSFORMERS else "train"
+        return f"this command needs {error.name}, which is not installed; type: pip install 'regard[{extra}]'"
     if _is(error, "RegardError"):
         return str(error)
     if isinstance(error, MemoryError):

@@ -131,6 +131,7 @@ def transformers() -> Any:
 @contextmanager
 def quiet() -> Iterator[None]:
     """The library's own bars and warnings stay silent in this block."""
+    transformers()  # a missing library is told with the extra that brings it
     from transformers.utils import logging
 
     shown, level = logging.is_progress_bar_enabled(), logging.get_verbosity()

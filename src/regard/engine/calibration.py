@@ -14,8 +14,9 @@ from __future__ import annotations
 import functools
 import os
 import platform
+import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import date
 from pathlib import Path
 
@@ -95,11 +96,15 @@ class Machine:
 
 @dataclass(frozen=True)
 class Calibration:
-    """A machine and the rates measured on it. `path` is the file it was read from; None: it came with regard."""
+    """A machine and the rates measured on it. `path` is the file it was read from; None: it came with regard.
+
+    `behind` is the calibration whose rates of a kernel, dtype and direction stand in where this one has none.
+    """
 
     machine: Machine
     rates: Mapping[Key, Rates] = field(default_factory=dict)
     path: Path | None = None
+    behind: Calibration | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rates", dict(self.rates))  # of its own; torch.compile cannot trace a mapping proxy
@@ -112,12 +117,22 @@ class Calibration:
         """Whether the prediction rests on a fit; if not, on the kernel table's own rough constants."""
         return self._of(row, kind) is not None
 
+    def source(self, row: Row, kind: Kind | None) -> str:
+        """Where the rates that predict this row's kernel come from, on a line."""
+        if self._own(row, kind) is not None:
+            return self.words()
+        return "the kernel table's rough constants" if self.behind is None else self.behind.source(row, kind)
+
     def words(self) -> str:
         """Where these rates come from, on a line."""
         whose = "the calibration that ships with regard" if self.path is None else "your calibration"
         return f"{whose} ({self.machine.words()})"
 
     def _of(self, row: Row, kind: Kind | None) -> Rates | None:
+        found = self._own(row, kind)
+        return found if found is not None or self.behind is None else self.behind._of(row, kind)
+
+    def _own(self, row: Row, kind: Kind | None) -> Rates | None:
         if kind is None:
             return None
         found = self.rates.get((row.name, *kind))
@@ -148,9 +163,10 @@ _ROUGH: dict[tuple[float, float], Rates] = {}
 def current() -> Calibration:
     """The user's own calibration if it is of this machine, else the one that ships with regard. Read once.
 
-    In code that torch.compile traces no file can be looked at: there it is what was read before, or the kernel table's
-    constants if nothing was. Raises `DataError` when the user's own file cannot be used: it is never passed over in
-    silence.
+    Where the user's own has no rates of a kernel, dtype and direction, those that ship with regard stand in. A file of
+    the user's own that cannot be used is told once, as a `UserWarning` that says why and what to do, and the one that
+    ships with regard is used: a file in a cache stops no job. In code that torch.compile traces no file can be looked
+    at: there it is what was read before, or the kernel table's constants if nothing was.
     """
     if torch.compiler.is_compiling():
         return next(reversed(_READ.values()), _NONE)
@@ -167,17 +183,24 @@ _NONE = Calibration(Machine(cpu="no processor", cores=0, threads=0, torch="none"
 def _read() -> Calibration:
     from regard.engine import calibration_file  # the planner asks for it once: `import regard` need not
 
-    own = calibration_file.own_path()
-    if own.exists():
-        found = calibration_file.read(own)
-        if found.machine.is_this():
-            return found
-    return calibration_file.shipped()
+    shipped = calibration_file.shipped()
+    try:
+        found = calibration_file.own()
+    except DataError as error:
+        if str(error) not in _TOLD:
+            _TOLD.add(str(error))
+            warnings.warn(f"{error}. Until then the calibration that ships with regard is used", stacklevel=2)
+        return shipped
+    return shipped if found is None or not found.machine.is_this() else replace(found, behind=shipped)
+
+
+_TOLD: set[str] = set()  # once, whatever the number of threads and the filters are
 
 
 def forget() -> None:
     """Let `current` read again: the file has changed."""
     _READ.clear()
+    _TOLD.clear()
 
 
 def this_machine() -> Machine:

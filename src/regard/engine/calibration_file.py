@@ -6,6 +6,7 @@ import json
 import os
 from dataclasses import asdict, fields
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +29,28 @@ def own_path() -> Path:
     return (Path(cache) if cache else Path.home() / ".cache") / "regard" / "calibration.json"
 
 
+def own() -> Calibration | None:
+    """The user's own calibration, of whatever machine; None where there is no such file.
+
+    Raises:
+        DataError: there is one, and it cannot be used.
+    """
+    try:
+        return read(own_path())
+    except DataError as error:
+        if isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
+            return None
+        raise
+
+
+def shipped_path() -> Path:
+    """Where the calibration that is part of regard lies."""
+    return Path(str(_shipped_file()))
+
+
 def shipped() -> Calibration:
     """The calibration that is part of regard: a 2-core x86 machine with AVX512."""
-    text = files("regard.engine").joinpath("calibration.json").read_text(encoding="utf-8")
-    return _parsed(text, None)
+    return _parsed(_shipped_file().read_text(encoding="utf-8"), None)
 
 
 def read(path: Path) -> Calibration:
@@ -64,6 +83,10 @@ def write(calibration: Calibration, path: Path) -> None:
     make_folder(path.absolute().parent)
     write_atomically(path.absolute(), text.encode())
     forget()
+
+
+def _shipped_file() -> Traversable:
+    return files("regard.engine").joinpath("calibration.json")
 
 
 def _parsed(text: str, path: Path | None) -> Calibration:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from regard.engine.calibration import Key, kind_of
 from regard.engine.calibration_clock import Call, call_of, calls_for, quiet, sample
+from regard.engine.calibration_file import shipped
 from regard.engine.calibration_grid import Asked
 from regard.engine.plan import reasons
 from regard.kernels.cost import Cost
@@ -19,6 +20,7 @@ from regard.kernels.row import Row
 from regard.kernels.table import SQUARE_LIMIT, TABLE
 from regard.spec.request import Request
 
+MOST_LEFT_OUT = 0.25  # of the pairs: rates fitted to short calls alone say little of long ones
 LEAST_ROUNDS = 3  # of the calls that have time for so many; the longest run once, or are left out
 MOST_ROUNDS = 21
 _LONG = 0.05  # seconds: in a call as long, what is made once for all further calls does not count
@@ -37,6 +39,20 @@ class Timed:
     seconds: float
 
 
+@dataclass(frozen=True)
+class Measured:
+    """What was measured, how many pairs of kernel and request the time did not suffice for, and what would."""
+
+    timed: list[Timed]
+    left_out: int  # the pairs with the most operations
+    needed: float  # seconds in which none would be left out, about
+
+    @property
+    def enough(self) -> bool:
+        """Whether a fit of it may be relied on: few of the longest calls are missing."""
+        return self.left_out <= MOST_LEFT_OUT * (self.left_out + len(self.timed))
+
+
 @dataclass
 class _Pair:
     """A kernel and a request, while they are measured."""
@@ -49,23 +65,23 @@ class _Pair:
     taken: list[float] = field(default_factory=list)
 
 
-def measure(asked: Sequence[Asked], seconds: float, tell: Tell) -> tuple[list[Timed], int]:
-    """The median time of each automatic kernel on each request that it can do, in about so many seconds; and how many
-    pairs of kernel and request were left out because the time did not suffice."""
+def measure(asked: Sequence[Asked], seconds: float, tell: Tell) -> Measured:
+    """The median time of each automatic kernel on each request that it can do, in about so many seconds."""
     start, pools = time.perf_counter(), _pools(asked)
     pairs = _pairs(asked, pools)
     with quiet(_CPU):
         tried = _tried(pairs, pools, seconds / 2, lambda done: tell(done / 2))
+        needed = _needed(pairs, tried, time.perf_counter() - start)
         kept = _fitting(tried, seconds - (time.perf_counter() - start))
         for turn in range(MOST_ROUNDS):
             for pair in kept if turn % 2 == 0 else reversed(kept):
                 pair.taken.append(sample(_call(pair, pools), _CPU, calls_for(pair.first)))
             spent = time.perf_counter() - start
-            tell(min(1.0, max((turn + 1) / MOST_ROUNDS, spent / seconds)))
+            tell(min(1.0, max(0.5, (turn + 1) / MOST_ROUNDS, spent / seconds)))  # half of it was trying
             if turn + 1 >= LEAST_ROUNDS and spent >= seconds:
                 break
     timed = [Timed(pair.key, pair.asked, pair.cost, statistics.median(pair.taken or [pair.first])) for pair in tried]
-    return timed, len(pairs) - len(tried)
+    return Measured(timed, len(pairs) - len(tried), needed)
 
 
 def _pools(asked: Sequence[Asked]) -> dict[torch.dtype, Tensor]:
@@ -90,7 +106,7 @@ def _pairs(asked: Sequence[Asked], pools: dict[torch.dtype, Tensor]) -> list[_Pa
 def _tried(pairs: list[_Pair], pools: dict[torch.dtype, Tensor], seconds: float, tell: Tell) -> list[_Pair]:
     """Those that were tried before the time was up, the fewest operations first; `first` is what a call takes."""
     start, tried = time.perf_counter(), []
-    for pair in sorted(pairs, key=lambda pair: pair.cost.flops):
+    for pair in _in_order(pairs):
         spent = time.perf_counter() - start
         if spent > seconds:
             break
@@ -101,6 +117,23 @@ def _tried(pairs: list[_Pair], pools: dict[torch.dtype, Tensor], seconds: float,
         tried.append(pair)
         tell(max(spent / seconds, len(tried) / len(pairs)))
     return tried
+
+
+def _in_order(pairs: list[_Pair]) -> list[_Pair]:
+    return sorted(pairs, key=lambda pair: pair.cost.flops)
+
+
+def _needed(pairs: list[_Pair], tried: list[_Pair], spent: float) -> float:
+    """Seconds in which every pair would be tried, about: twice what was spent and what the others would take.
+
+    Those are predicted by the calibration that ships with regard, made as much longer or shorter as this machine was
+    on the pairs that were tried.
+    """
+    known = shipped()
+    predicted = [known.seconds(pair.row, pair.cost, (pair.key[1], pair.key[2])) for pair in _in_order(pairs)]
+    longer = sum(pair.first for pair in tried) / sum(predicted[: len(tried)]) if tried else 1.0
+    left = [longer * each for each in predicted[len(tried) :]]
+    return 2 * (spent + sum(each if each >= _LONG else 2 * each for each in left))
 
 
 def _fitting(pairs: list[_Pair], seconds: float) -> list[_Pair]:

@@ -49,13 +49,12 @@ class Plan:
 
     def __str__(self) -> str:
         why = f"forced by kernel={self.kernel!r}" if self.forced else "the cheapest that fits"
-        source = self.calibration.words() if self.calibrated else "the kernel table's rough constants"
         cost = self.chosen.cost
         lines = [
             f"asked       {self.asked}",
             f"kernel      {self.kernel}: {self.chosen.row.about}",
             f"why         {why}, about {_timed(self.chosen)}",
-            f"times by    {source}",
+            f"times by    {self.calibration.source(self.chosen.row, self.kind)}",
             f"operations  {_short(cost.flops)}FLOP",
             f"memory      {_bytes(cost.bytes)} read and written, {_bytes(cost.extra_bytes)} peak extra"
             + (f", of which {_bytes(cost.square_bytes)} query x key arrays" if cost.square_bytes else ""),

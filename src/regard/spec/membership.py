@@ -131,7 +131,8 @@ class Documents(Mask):
             if tuple(ids.shape) not in ((length,), (1, length), (place.batch, length)):
                 raise MaskError(
                     f"Documents: {name} has shape {tuple(ids.shape)}; expected ({length},) or "
-                    f"({place.batch}, {length}): pass one id a {what} (with Documents.packed: {packed} that add up to {length})"
+                    f"({place.batch}, {length}): pass one id a {what} "
+                    f"(with Documents.packed: {packed} that add up to {length})"
                 )
 
     def extent(self) -> tuple[int, int]:

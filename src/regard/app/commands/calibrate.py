@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
@@ -13,11 +14,13 @@ from regard.app.screen import Screen
 from regard.app.sheet import sheet
 
 if TYPE_CHECKING:
-    from regard.engine.calibration import Calibration, Rates
+    from regard.engine.calibration import Calibration, Key, Rates
     from regard.engine.calibration_fit import Choice
+    from regard.engine.calibration_run import Measured
 
 Column: TypeAlias = tuple[str, "Callable[[Rates], str]"]
 
+_LEAST_S = 30  # seconds: in less, no machine gets to the longer requests
 _CLOSE = 1.1  # a choice is good when it takes at most so many times the fastest kernel's time
 
 
@@ -27,7 +30,7 @@ def register(app: typer.Typer) -> None:
 
 
 def calibrate(
-    seconds: Annotated[float, typer.Option(min=1, help="About how long to measure.")] = 120,
+    seconds: Annotated[float, typer.Option(min=_LEAST_S, help="About how long to measure.")] = 120,
     show: Annotated[bool, typer.Option("--show", help="Measure nothing; print the calibration in use.")] = False,
     file: Annotated[
         Path | None, typer.Option(help="Write (or show) this file, not the one that the planner reads.")
@@ -49,40 +52,62 @@ def calibrate(
         return
     from regard.engine.calibration import Calibration, this_machine
     from regard.engine.calibration_file import own_path, write
-    from regard.engine.calibration_fit import LEAST_REQUESTS, choices, fitted
+    from regard.engine.calibration_fit import choices
     from regard.engine.calibration_grid import grid
     from regard.engine.calibration_run import measure
 
     machine = this_machine()
     screen.line(f"measuring {machine.words()}")
     with counted(screen, 1.0, lambda done: f"{done:.0%} measured") as tell:
-        timed, left_out = measure(grid(), seconds, tell)
-    rates = fitted(timed)
-    if not rates:
-        raise typer.BadParameter(
-            f"in {seconds:g} s no kernel ran {LEAST_REQUESTS} requests; give more time", param_hint="--seconds"
-        )
+        measured = measure(grid(), seconds, tell)
+    timed, rates = measured.timed, _rates(measured, seconds)
     calibration = Calibration(machine, rates)
     screen.lines(_table(calibration, _OFF))
     screen.lines(_chosen(choices(timed, rates)))
-    if left_out:
-        screen.line(f"{left_out} of {left_out + len(timed)} times were left out, the longest; give more --seconds")
+    if measured.left_out:
+        screen.line(f"{_left_out(measured)}; for all of them: {_enough(measured, seconds)}")
     path = own_path() if file is None else file
     write(calibration, path)
     screen.line(f"written to {path}" + ("" if file else f": the planner reads it on {machine.processor()}"))
 
 
+def _rates(measured: Measured, seconds: float) -> dict[Key, Rates]:
+    """The rates fitted to what was measured. Raises `RunError` where too much is missing for them to be any good."""
+    from regard.engine.calibration_fit import LEAST_REQUESTS, fitted
+    from regard.spec.errors import RunError
+
+    remedy = f"nothing was written; type: regard calibrate {_enough(measured, seconds)}"
+    if not measured.enough:
+        raise RunError(f"in {seconds:g} s {_left_out(measured)}: rates fitted to the rest would mislead; {remedy}")
+    rates = fitted(measured.timed)
+    if not rates:
+        raise RunError(f"in {seconds:g} s no kernel ran {LEAST_REQUESTS} requests; {remedy}")
+    return rates
+
+
+def _left_out(measured: Measured) -> str:
+    return f"{measured.left_out} of {measured.left_out + len(measured.timed)} times were left out, the longest"
+
+
+def _enough(measured: Measured, seconds: float) -> str:
+    """The option that leaves enough time, in whole tens of seconds: never what was given."""
+    return f"--seconds {10 * math.ceil(max(measured.needed, 1.2 * seconds) / 10)}"
+
+
 def _show(screen: Screen, file: Path | None) -> None:
     from regard.engine.calibration import current, this_machine
-    from regard.engine.calibration_file import own_path, read
+    from regard.engine.calibration_file import own, own_path, read, shipped_path
 
+    mine = own() if file is None else None  # first: an error here, where `current` would only warn
     calibration = current() if file is None else read(file)
     screen.line(calibration.words())
-    if file is None and calibration.path is None and own_path().exists():
-        here, other = this_machine(), read(own_path()).machine
-        screen.line(f"not {own_path()}: it is of {other.processor()}, this is {here.processor()}")
+    screen.line(f"read from {calibration.path or shipped_path()}")
+    if calibration.path is None and mine is not None:
+        screen.line(f"not {own_path()}: it is of {mine.machine.processor()}, this is {this_machine().processor()}")
+    if calibration.behind is not None and not calibration.rates.keys() >= calibration.behind.rates.keys():
+        screen.line(f"where it has no row: {calibration.behind.words()}")
     if not calibration.rates:
-        screen.line("it has no rates: the planner goes by the kernel table's rough constants")
+        screen.line("it has no rates: the planner goes by those that ship with regard")
         return
     screen.lines(_table(calibration, _SPEEDS + _OFF))
     screen.line("off: predicted / measured, or its inverse, on requests held out of the fit")
