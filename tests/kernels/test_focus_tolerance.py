@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ CONFIDENCE, ROWS = 0.95, 2000
 LEAST = ROWS * CONFIDENCE - 3 * math.sqrt(ROWS * CONFIDENCE * (1 - CONFIDENCE))
 
 
-def heads(*, queries: int = 100, keys: int = 1024, kv_heads: int = 10, seed: int = 0) -> Request:
+def heads(*, queries: int = 100, keys: int = 2048, kv_heads: int = 10, seed: int = 0) -> Request:
     """Two heads to a key head. Few directions of the keys matter much, all a little; values go with keys."""
     source = torch.Generator().manual_seed(seed)
     spread = 2 * torch.exp(torch.linspace(0, -3, 32)) + 0.2
@@ -35,45 +36,59 @@ def heads(*, queries: int = 100, keys: int = 1024, kv_heads: int = 10, seed: int
     return request(query, key, value, score=Dot())
 
 
+@lru_cache(maxsize=1)
+def told() -> tuple[Request, Spent]:
+    """What most tests look at: 20 heads, 100 queries, a tolerance of .1."""
+    return heads(), spend(heads(), Budget(tolerance=0.1, confidence=CONFIDENCE))
+
+
+@lru_cache(maxsize=1)
+def truth() -> Tensor:
+    return exact(heads())
+
+
 def misled(asked: Request, policy: Focus) -> Sketch:
     """A sketch for other queries, a hundred times longer where the keys say least."""
     other = asked.query * torch.linspace(0.01, 1.0, 32).square()
     return Sketch.of(asked.key, asked.value, query=other, policy=policy)
 
 
-def off(found: Spent, asked: Request) -> Tensor:
-    """(batch, heads, queries): |output - exact| / |exact|."""
+def exact(asked: Request) -> Tensor:
     parts = {name: getattr(asked, name).double() for name in ("query", "key", "value")}
-    truth = reference.run(replace(asked, **parts, budget=None))[0]
+    return reference.run(replace(asked, **parts, budget=None))[0]
+
+
+def off(found: Spent, truth: Tensor) -> Tensor:
+    """(batch, heads, queries): |output - exact| / |exact|."""
     return (found.output.double() - truth).norm(dim=-1) / truth.norm(dim=-1)
 
 
 @pytest.mark.parametrize("tolerance", [0.1, 0.03])
 def test_the_promise_is_kept_and_less_is_read(tolerance: float) -> None:
-    asked = heads()
-    found = spend(asked, Budget(tolerance=tolerance, confidence=CONFIDENCE))
-    error = off(found, asked)
+    asked, found = told()
+    if tolerance != 0.1:
+        found = spend(asked, Budget(tolerance=tolerance, confidence=CONFIDENCE))
+    error = off(found, truth())
     assert error.numel() == ROWS
     assert found.error is not None
     assert (error <= tolerance).sum() >= LEAST
-    assert (error <= found.error).double().mean() >= 0.9
+    assert (error <= found.error).sum() >= LEAST
     assert found.error.max() <= tolerance
-    assert found.bytes.mean() < 0.65 * found.full
+    assert found.bytes.mean() < 0.6 * found.full
 
 
 def test_a_misleading_sketch_keeps_the_promise_and_reads_more() -> None:
-    asked, budget = heads(), Budget(tolerance=0.1, confidence=CONFIDENCE)
-    plain, found = spend(asked, budget), spend(asked, budget, misled(asked, Focus()))
-    assert (off(found, asked) <= 0.1).sum() >= LEAST
+    asked, plain = told()
+    found = spend(asked, Budget(tolerance=0.1, confidence=CONFIDENCE), misled(asked, Focus()))
+    assert (off(found, truth()) <= 0.1).sum() >= LEAST
     assert found.bytes.mean() > 1.1 * plain.bytes.mean()
 
 
 def test_keys_drawn_half_as_often_as_is_reckoned_break_the_promise(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = heads()
     drawn = focus_reach.drawn
     monkeypatch.setattr(focus_reach, "drawn", lambda chances, dice: drawn(chances / 2, dice))
-    found = spend(asked, Budget(tolerance=0.1, confidence=CONFIDENCE))
-    assert (off(found, asked) <= 0.1).sum() < LEAST
+    found = spend(heads(), Budget(tolerance=0.1, confidence=CONFIDENCE))
+    assert (off(found, truth()) <= 0.1).sum() < LEAST
 
 
 def test_more_confidence_reads_more() -> None:
@@ -105,8 +120,9 @@ def test_where_rounding_is_too_much_the_result_is_exact(dtype: torch.dtype) -> N
     asked = replace(asked, **{name: getattr(asked, name).to(dtype) for name in ("query", "key", "value")})
     found = spend(asked, Budget(tolerance=ROUNDING[dtype] * 1.01))
     assert found.error is not None
-    assert off(found, asked).max() < 5 * ROUNDING[dtype]
-    assert torch.all(found.error <= ROUNDING[dtype])
+    assert off(found, exact(asked)).max() < 5 * ROUNDING[dtype]
+    assert torch.all(found.error >= ROUNDING[dtype])
+    assert torch.all(found.error <= ROUNDING[dtype] + 1e-4)
     assert torch.all(found.bytes == found.full)
 
 
@@ -121,23 +137,26 @@ def test_bytes_are_those_that_were_read(bits: int, monkeypatch: pytest.MonkeyPat
     """1,034 keys of 32 + 32 numbers, 128 bytes each: 16 blocks of 64, whose mean costs 128 bytes, and 10 keys behind.
     The codes of a key at half a bit for each of 32 numbers: 2 bytes; the basis: 4 directions of 32 numbers."""
     asked, read = heads(queries=1, keys=1034, kv_heads=1), []
-    drawn = focus_reach.drawn
+    found_by = focus_reach.Reach.read
 
-    def watched(chances: Tensor, dice: Tensor) -> tuple[Tensor, Tensor]:
-        keys, valid = drawn(chances, dice)
-        read.append(int(valid.sum()))
-        return keys, valid
+    def watched(reach: focus_reach.Reach, chances: Tensor, many: int) -> tuple[object, Tensor, Tensor, Tensor]:
+        found = found_by(reach, chances, many)
+        read.append(found[1:3])
+        return found
 
-    monkeypatch.setattr(focus_reach, "drawn", watched)
+    monkeypatch.setattr(focus_reach.Reach, "read", watched)
     found = spend(asked, Budget(tolerance=0.2, policy=Focus(bits=bits)))
-    rounds, sketch = len(read), 1034 * (2 + 128 / 64) + 4 * 32 * 2 + 10 * 128
-    each = 64 if bits == 8 else 128  # what is rounded to 4 bits is read as it is
-    steps = {4: 128 + 16 * 128, 8: 128 + 16 * rounds * 128, 16: 0}[bits]  # of rounding, and what is read twice
+    sketch, keys = 1034 * (2 + 128 / 64) + 4 * 32 * 2 + 10 * 128, [int(each) for each, _ in read]
+    again = int(torch.stack([each for _, each in read]).any(0).sum())  # these keys were read as they are
+    assert keys == sorted(keys)  # what was drawn stays drawn
+    assert 0 < keys[-1] < 1024
     assert found.full == 1034 * 128
-    if found.error is not None and float(found.error.max()) > ROUNDING[torch.float32]:
-        assert float(found.bytes) == sketch + steps + each * read[-1]
-    assert read == sorted(read)  # what was drawn stays drawn
-    assert found.bytes.max() <= found.full + sketch + steps + each * read[-1]
+    if bits == 8:
+        assert again >= Focus().exact
+        assert float(found.bytes) == sketch + 128 + 64 * keys[-1] + 128 * again  # 128: the steps of rounding
+    else:  # at 4 bits some numbers are cut off: all is read as it is
+        assert again == keys[-1]
+        assert float(found.bytes) == sketch + 128 * keys[-1]
 
 
 @pytest.mark.parametrize("mask", [Causal(), Causal() & Dense(torch.ones(1, 1, 40, 400, dtype=torch.bool).tril(200))])
@@ -146,20 +165,23 @@ def test_masks_and_sinks(mask: Mask, sink: SinkLogits | None) -> None:
     asked = heads(queries=40, keys=400, kv_heads=1)
     asked = request(asked.query, asked.key, asked.value, score=ScaledDot(1.0), mask=mask, bias=sink)
     found = spend(asked, Budget(tolerance=0.1, policy=Focus(grain=16)))
-    assert (off(found, asked) <= 0.1).double().mean() > CONFIDENCE
+    assert (off(found, exact(asked)) <= 0.1).double().mean() > CONFIDENCE
     truth = torch.from_numpy(np.asarray(reference.run(replace(asked, budget=None))[1]))
     assert (found.lse - truth).abs().median() < 0.1
 
 
 def test_a_key_that_may_not_be_seen_is_not_read() -> None:
-    """The last 20 of 148 keys, all behind the sketch, hold no numbers; and a query may see none at all."""
+    """The last 20 of 148 keys, all behind the sketch, and the first of the query's blocks; a query may see none."""
     asked = heads(queries=2, keys=148, kv_heads=1)
-    key, value = asked.key.clone(), asked.value.clone()
-    key[:, :, 128:], value[:, :, 128:] = torch.nan, torch.nan
     may = torch.ones(1, 1, 2, 148, dtype=torch.bool)
-    may[..., 128:], may[:, :, 1] = False, False
-    found = spend(request(asked.query, key, value, score=Dot(), mask=may), Budget(tolerance=0.1))
-    assert found.output.isfinite().all()
+    may[..., 128:], may[..., :5], may[:, :, 1] = False, False, False
+    value = asked.value.clone()
+    value[:, :, 128:] = 1e30
+    found, plain = (
+        spend(request(asked.query, asked.key, each, score=Dot(), mask=may), Budget(tolerance=0.1))
+        for each in (value, asked.value)
+    )
+    assert torch.equal(found.output, plain.output)
     assert torch.equal(found.output[:, :, 1], torch.zeros(1, 2, 32))
     assert torch.equal(found.lse[:, :, 1], torch.full((1, 2), -torch.inf))
 

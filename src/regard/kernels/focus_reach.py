@@ -11,13 +11,12 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from regard.kernels.focus import LOG2E
 from regard.kernels.focus_bound import Evidence
 from regard.kernels.focus_pick import LOWEST
 from regard.kernels.focus_sample import drawn
 from regard.kernels.sketch import Sketch
 from regard.spec.bias import SinkLogits
-
-LOG2E = 1.4426950408889634
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,6 +134,16 @@ class Reach:
             rounded=rounded if self.rounds_off else torch.zeros_like(rounded),
         )
         return evidence, valid.sum(-1), again, shift
+
+    def least_error(self, exact: int) -> Tensor:
+        """(rows): about what rounding does to the output if all keys are read, but `exact` of them as they are; told
+        from the sketch alone, with values taken to be as far apart as the output is long."""
+        if not self.rounds_off:
+            return torch.zeros(len(self.lane), device=self.lane.device)
+        shares = self.weights / self.weights.sum(-1, keepdim=True).clamp_min(torch.finfo(torch.float32).tiny)
+        squares = shares.square()
+        left = squares.sum(-1) - squares.topk(min(exact, squares.shape[-1]), -1).values.sum(-1)
+        return (left.clamp_min(0) * self._noise()[0]).sqrt().amax(1) / LOG2E
 
     def attended(self) -> tuple[Tensor, Tensor]:
         """Exact: output (rows, groups, e), log2 of the sum of weights (rows, groups), in the dtype of `wide`."""

@@ -12,7 +12,7 @@ keys in the sketch, of all. Scores are in units of log 2.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -49,18 +49,16 @@ class Terms:
         wanted = START * (0.1 / self.target) ** 0.6 if self.target > 0 else 1.0
         return (seen.double() * wanted).clamp_min(2 * least).minimum(seen.double())
 
-    def pays(self, count: Tensor, seen: Tensor, inside: Tensor, *, rounded: bool) -> Tensor:
+    def pays(self, count: Tensor, seen: Tensor, inside: Tensor) -> Tensor:
         """bool (rows): whether reading `count` keys costs less than all keys as they are."""
-        each = self.prices.read if rounded else self.whole
-        price = self.prices.fixed + self.prices.key * seen.double() + each * count
+        price = self.prices.fixed + self.prices.key * seen.double() + self.prices.read * count
         less: Tensor = (price < seen * self.whole) & (count <= inside)
         return less & (self.target > 0)
 
     def bytes(self, seen: Tensor, keys: Tensor, again: Tensor, exact: int, *, rounded: bool) -> Tensor:
         """(rows): of the sketch, of the keys that were drawn, and of those of them that were read again."""
-        each = self.prices.read if rounded else self.whole
         more = (again - exact).clamp_min(0) if rounded else torch.zeros_like(again)  # `fixed` has so many
-        return self.prices.fixed + self.prices.key * seen.double() + each * keys + self.whole * more
+        return self.prices.fixed + self.prices.key * seen.double() + self.prices.read * keys + self.whole * more
 
     def grown(self, count: Tensor, error: Tensor, seen: Tensor) -> Tensor:
         """(rows): keys to read next, where `error` was found at `count`."""
@@ -92,7 +90,8 @@ def tolerated(request: Request, budget: Budget, sketch: Sketch | None = None) ->
     whole = (query.shape[3] + value_dim) * BITS / 8
     working = torch.promote_types(request.query.dtype, torch.float32)
     floor = max(ROUNDING[request.query.dtype], ROUNDING[torch.float32])
-    prices = Prices.of(sketch, place.key_len - sketch.length)
+    as_read = policy if policy.bits == 8 else replace(policy, bits=16)  # `Reach.rounds_off`
+    prices = Prices.expected(as_read, query.shape[3], value_dim, place.key_len - sketch.length)
     terms = Terms(budget.tolerance - floor, budget.confidence, prices, whole, ROUNDING[request.query.dtype])
     lanes, length, groups = query.shape[:3]
     output = torch.empty(lanes, length, groups, value_dim, dtype=working, device=query.device)
@@ -153,19 +152,21 @@ def _within(reach: Reach, terms: Terms) -> tuple[Tensor, Tensor, Tensor, Tensor]
     seen, inside = reach.allowed.sum(-1), reach.inside.sum(-1)
     chances = Chances.of(reach.weights, reach.inside, reach.whole, max(policy.first, policy.grain), policy.latest)
     again = torch.zeros_like(reach.inside)
-    count, left, rounds = terms.starts(inside, policy.grain), torch.arange(rows, device=lse.device), 0
+    hopeless = reach.least_error(policy.exact) > terms.target
+    count = terms.starts(inside, policy.grain).masked_fill(hopeless, torch.inf)
+    left = torch.arange(rows, device=lse.device)
     while len(left):
-        pays = terms.pays(count[left], seen[left], inside[left], rounded=reach.rounds_off)
+        pays = terms.pays(count[left], seen[left], inside[left])
         exact, left = left[~pays], left[pays]
         if len(exact):
             output[exact], lse[exact] = reach.rows(exact).attended()
-            error[exact] = terms.rounding
+            # a score is rounded in proportion to its size, and a weight is off by as much as its score
+            error[exact] = terms.rounding + 4 * torch.finfo(lse.dtype).eps * lse[exact].nan_to_num(neginf=0).abs()
             behind = reach.allowed[exact, reach.sketch.length :].sum(-1) * (read[exact] > 0)  # were read before
             read[exact] += (seen[exact] - again[exact].sum(-1) - behind) * terms.whole
         if not len(left):
             break
-        rounds += 1
-        evidence, keys, best, shift = reach.rows(left).read(chances.rows(left).at(count[left]), policy.exact * rounds)
+        evidence, keys, best, shift = reach.rows(left).read(chances.rows(left).at(count[left]), policy.exact)
         again[left] |= best
         found = estimate(evidence, terms.confidence)
         bound = found.error.amax(1, keepdim=True)
