@@ -16,6 +16,7 @@ RUNS = (
     ("windowed", ""),
     ("packed", ""),
     ("decoding", ""),
+    ("focus", ""),
     ("grid", ""),
     ("gemma", ""),
     ("prefill", ""),

@@ -36,6 +36,7 @@ DTYPES = (torch.float32, torch.bfloat16)
 LENGTHS, PROMPTS = (8192, 32768, 131072), (8192, 16384)
 SHORT, SHORT_PROMPT = 4096, 2048  # of a smoke run
 DECODING, PROMPT = 0.1, 0.2  # shares of the bytes
+ALIKE = 0.995  # correlation of a query with the one before it
 OFF = 0.35  # the error allowed at the gate, of the largest number: a budget is no exact kernel
 
 
@@ -74,7 +75,7 @@ def decoding(keys: int, dtype: torch.dtype, report: Report) -> Case:
 def prompt(length: int) -> Case:
     """Every query of a prompt, causal; the sketch is made in the call."""
     shape = Shape(queries=length, keys=length)
-    inputs, mask = given(shape, torch.float32), regard.Causal()
+    inputs, mask = alike(given(shape, torch.float32)), regard.Causal()
     peers: dict[str, Callable[[], Results]] = {
         FOCUS: partial(inputs.attend, mask=mask, budget=regard.Budget(fraction=PROMPT), kernel="focus-tiles"),
         "regard.attend": partial(inputs.attend, mask=mask),
@@ -92,6 +93,15 @@ def prompt(length: int) -> Case:
 
 def _until(length: int, rows: range) -> Tensor:
     return torch.arange(length) <= torch.arange(rows.start, rows.stop)[:, None]
+
+
+def alike(inputs: Inputs) -> Inputs:
+    """The same, each query like the one before it: tiles of a prompt share a choice, as neighbours in a text can."""
+    query = inputs.query.clone()
+    fresh = (1 - ALIKE**2) ** 0.5
+    for place in range(1, query.shape[2]):
+        query[:, :, place] = ALIKE * query[:, :, place - 1] + fresh * query[:, :, place]
+    return Inputs(query, inputs.key, inputs.value, inputs.pull, gradient=False)
 
 
 def best_exact(report: Report, name: str) -> float:

@@ -49,6 +49,7 @@ def rendered(result: dict[str, Any]) -> str:
     for title, extra in (("apart", _apart), ("pages", _pages), ("grid", _grid), ("spending", _spending)):
         if title in result:
             parts.append("\n".join(extra(result)))
+    parts += ["\n".join(rows) for rows in _losses(result.get("losses", {}))]
     return "\n" + "\n\n".join(parts) + "\n\n"
 
 
@@ -165,6 +166,48 @@ def _spending(result: dict[str, Any]) -> list[str]:
             fixed = f"{_layers(each[0.1]['fixed_errors'])}, `{each[0.1]['fixed']}`" if 0.1 in each else "-"
             lines.append(f"| {title} | {' | '.join(cells)} | {fixed} |")
     return lines[1:]
+
+
+def _losses(found: dict[str, Any]) -> list[list[str]]:
+    """For each model what a budget adds to its loss, kvpress beside it, and the facts that are found."""
+    tables = []
+    for model in dict.fromkeys(row["model"] for row in found.get("loss", ())):
+        rows = [row for row in found["loss"] if row["model"] == model]
+        exact = next((f"{row['exact']:.4f}" for row in rows if "exact" in row), "-")
+        head = f"| {model}, {found['tokens']:,} tokens of {found['text']}, exact {exact} nats a token | bytes read "
+        tables.append([f"{head}| loss | divergence |", "|---|---|---|---|"])
+        tables[-1] += [f"| {row['title']} | {_share(row, 'bytes')} | {_lost(row)} |" for row in rows]
+        some = [row for row in found["kvpress"] if row["model"] == model]
+        if some:
+            names = next((", ".join(f"{k} {v}" for k, v in row["versions"].items()) for row in some if "kl" in row), "")
+            tables.append([f"| {names} | cache, mean | loss | divergence |", "|---|---|---|---|"])
+            tables[-1] += [
+                f"| {row['press']}, {row['size']} | {_share(row, 'mean_share')} | {_lost(row)} |" for row in some
+            ]
+    for model in dict.fromkeys(row["model"] for row in found.get("facts", ())):
+        rows = [row for row in found["facts"] if row["model"] == model]
+        exact = next((f"{row['exact_found']} of {row['asked']}" for row in rows if "found" in row), "-")
+        tables.append(
+            [
+                f"| {model}: facts that exact attention finds: {exact} | bytes read | found | by depth |",
+                "|---|---|---|---|",
+            ]
+        )
+        for row in rows:
+            told = "not to be had | " if "failed" in row else f"{row['found']} | {' '.join(map(str, row['found_at']))}"
+            tables[-1].append(f"| {row['title']} | {_share(row, 'bytes')} | {told} |")
+    return tables
+
+
+def _share(row: dict[str, Any], part: str) -> str:
+    return f"{row.get(part, row['share']):.1%}"
+
+
+def _lost(row: dict[str, Any]) -> str:
+    if "failed" in row:
+        return "not to be had | "
+    more, apart = (f"{row[f'{part}_error'] or 0:.4f}" for part in ("increase", "kl"))
+    return f"{row['increase']:+.4f} ± {more} | {row['kl']:.4f} ± {apart}"
 
 
 def _layers(errors: list[float | None]) -> str:
