@@ -38,7 +38,7 @@ def test_the_checks_numbers_can_be_had_by_hand(run):
 class Turncoat:
     """Says good (.9) while the word fine is there, and else bad (.8)."""
 
-    folder, settings, task = Path("x"), SimpleNamespace(core=SimpleNamespace(kind="k")), SimpleNamespace(name="t")
+    folder, settings, task = Path("x"), SimpleNamespace(core=SimpleNamespace(kind="k", budget=1)), SimpleNamespace(name="t")
 
     def predict(self, texts):
         return tuple(self.answer("fine" in text) for text in texts)
