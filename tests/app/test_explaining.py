@@ -38,7 +38,8 @@ def test_the_checks_numbers_can_be_had_by_hand(run):
 class Turncoat:
     """Says good (.9) while the word fine is there, and else bad (.8)."""
 
-    folder, settings, task = Path("x"), SimpleNamespace(core=SimpleNamespace(kind="k", budget=1)), SimpleNamespace(name="t")
+    folder, task = Path("x"), SimpleNamespace(name="t")
+    settings = SimpleNamespace(core=SimpleNamespace(kind="k", budget=1))
 
     def predict(self, texts):
         return tuple(self.answer("fine" in text) for text in texts)
