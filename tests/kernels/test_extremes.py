@@ -63,7 +63,7 @@ def test_scores_of_ten_thousand(row: Row, score: Score, dtype: torch.dtype) -> N
         if isinstance(score, Dot):
             assert output.flatten().tolist() == [1.0, 3.0]
             assert lse is None or lse.flatten().tolist() == pytest.approx(
-                [10_000.0, 10_000.0], rel=torch.finfo(lse.dtype).eps
+                [10_000.0, 10_000.0], rel=min(1e-7, torch.finfo(lse.dtype).eps)
             )
 
 

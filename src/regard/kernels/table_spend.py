@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from torch import Tensor
 
 from regard.kernels import focus, focus_tiles, layout, tiled
@@ -78,59 +80,43 @@ def tiles_cost(request: Request) -> Cost:
     return Cost(2 * left.cells * share * (dim + value_dim), 4 * numbers, numbers, 0.0, cells, float(left.strips))
 
 
+_FOCUS = Row(
+    name="focus",
+    about="under a budget: the best keys one by one, all others through a sketch; at most 16 queries",
+    run=run,
+    cost=focus_cost,
+    scores=(Dot, ScaledDot, General),
+    curved=False,
+    sink=True,
+    dropout=False,
+    empty=False,
+    gradients=False,
+    bias_gradients=False,
+    lse=True,
+    automatic=True,
+    flops_per_s=2e10,
+    fixed_s=1e-3,
+    fits=_fits_few,
+)
 SPEND_ROWS: tuple[Row, ...] = (
-    Row(
-        name="focus",
-        about="under a budget: the best keys one by one, all others through a sketch; at most 16 queries",
-        run=run,
-        cost=focus_cost,
-        scores=(Dot, ScaledDot, General),
-        curved=False,
-        sink=True,
-        dropout=False,
-        empty=False,
-        gradients=False,
-        bias_gradients=False,
-        lse=True,
-        automatic=True,
-        flops_per_s=2e10,
-        fixed_s=1e-3,
-        fits=_fits_few,
-    ),
-    Row(
+    _FOCUS,
+    replace(
+        _FOCUS,
         name="focus-tiles",
         about="under a budget, for prompts: neighbouring queries share their choice of keys",
         run=run_tiles,
         cost=tiles_cost,
-        scores=(Dot, ScaledDot, General),
-        curved=False,
-        sink=True,
-        dropout=False,
-        empty=False,
-        gradients=False,
-        bias_gradients=False,
-        lse=True,
-        automatic=True,
         flops_per_s=5e10,
         fixed_s=3e-3,
         fits=_fits_many,
     ),
-    Row(
+    replace(
+        _FOCUS,
         name="policies",
         about="under a budget: other policies than regard's own, for comparison",
-        run=run,
-        cost=focus_cost,
         scores=DOT,
         curved=True,
-        sink=True,
-        dropout=False,
         empty=True,
-        gradients=False,
-        bias_gradients=False,
-        lse=True,
-        automatic=True,
-        flops_per_s=2e10,
-        fixed_s=1e-3,
         fits=_fits_policy,
         policies=tuple(POLICIES),
     ),
