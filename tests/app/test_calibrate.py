@@ -15,7 +15,9 @@ from regard.engine.calibration_fit import LEAST_REQUESTS, Choice
 from regard.engine.calibration_grid import Asked
 from regard.engine.calibration_run import Measured
 
-RATES = Rates(fixed=5e-6, flop=1e-11, cell=0.0, byte=1e-9, step=2e-6, requests=9, median_off=1.125, worst_off=2.5)
+RATES = Rates(
+    fixed=5e-6, flop=1e-11, cell=0.0, byte=1e-9, step=2e-6, bias=5e-10, requests=9, median_off=1.125, worst_off=2.5
+)
 
 
 def tiny(length, **more):
@@ -136,8 +138,9 @@ def test_show_prints_speeds_and_errors(regard):
     assert lines[0] == f"your calibration ({this_machine().words()})"
     assert lines[1] == f"read from {own_path()}"
     assert lines[2] == f"where it has no row: {shipped().words()}"
-    # 5 us a call, 2 us a step, 1e-11 s an operation, nothing a score, 1e-9 s a byte
-    assert lines[4].split() == ["exact", "float32", "forward", "5", "2", "100", "-", "1", "9", "1.12", "x", "2.50", "x"]
+    # 5 us a call, 2 us a step, 1e-11 s an operation, nothing a score, 1e-9 s a byte, 5e-10 s a bias
+    shown = lines[4].split()
+    assert shown == ["exact", "float32", "forward", "5", "2", "100", "-", "1", "2", "9", "1.12", "x", "2.50", "x"]
     assert lines[5].startswith("off: ")
 
 

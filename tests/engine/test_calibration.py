@@ -27,7 +27,9 @@ from regard.engine.calibration_file import own, own_path, shipped, write
 from regard.kernels.table import row
 from regard.spec import DataError, request
 
-RATES = Rates(fixed=1e-6, flop=2e-12, cell=3e-9, byte=4e-10, step=5e-6, requests=9, median_off=1.1, worst_off=2.0)
+RATES = Rates(
+    fixed=1e-6, flop=2e-12, cell=3e-9, byte=4e-10, step=5e-6, bias=7e-9, requests=9, median_off=1.1, worst_off=2.0
+)
 FLOAT32 = ("float32", "forward")
 
 
@@ -39,6 +41,7 @@ class Counts:
     cells: float = 0.0
     bytes: float = 0.0
     steps: float = 0.0
+    biased: float = 0.0
 
 
 @pytest.fixture(autouse=True)
@@ -58,9 +61,9 @@ def exact() -> object:
 
 
 def test_seconds_are_the_sum_of_what_is_counted() -> None:
-    """1 us + 1e6 x 2 ps + 1e3 x 3 ns + 1e4 x 0.4 ns + 2 x 5 us = 1 + 2 + 3 + 4 + 10 us."""
-    cost = Counts(flops=1e6, cells=1e3, bytes=1e4, steps=2)
-    assert RATES.seconds(cost) == pytest.approx(20e-6)  # type: ignore[arg-type]
+    """1 us + 1e6 x 2 ps + 1e3 x 3 ns + 1e4 x 0.4 ns + 2 x 5 us + 1e3 x 7 ns = 1 + 2 + 3 + 4 + 10 + 7 us."""
+    cost = Counts(flops=1e6, cells=1e3, bytes=1e4, steps=2, biased=1e3)
+    assert RATES.seconds(cost) == pytest.approx(27e-6)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

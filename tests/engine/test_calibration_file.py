@@ -41,7 +41,7 @@ def test_a_calibration_without_rates_can_be_written(tmp_path: Path) -> None:
 
 def spoilt(**changes: object) -> str:
     whole = {
-        "version": 1,
+        "version": 2,
         "machine": {"cpu": "x", "cores": 2, "threads": 2, "torch": "2.13", "date": "2026-11-21"},
         "rates": [],
     }
@@ -57,8 +57,8 @@ def a_row(**changes: object) -> dict[str, object]:
     ("text", "said"),
     [
         ("{", "Expecting property name"),
-        ("[]", "expected an object with version 1"),
-        (spoilt(version=2), "expected an object with version 1, found 2"),
+        ("[]", "expected an object with version 2"),
+        (spoilt(version=1), "expected an object with version 2, found 1"),
         (spoilt(more=1), "the file: expected version, machine, rates; found version, machine, rates, more"),
         (spoilt(machine=[]), "machine: expected cpu, cores, threads, torch, date; found []"),
         (

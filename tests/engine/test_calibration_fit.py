@@ -26,11 +26,12 @@ class Counts:
     cells: float = 0.0
     bytes: float = 0.0
     steps: float = 0.0
+    biased: float = 0.0
 
 
-TRUE = Rates(fixed=2e-5, flop=1e-11, cell=2e-9, byte=3e-10, step=4e-6)
+TRUE = Rates(fixed=2e-5, flop=1e-11, cell=2e-9, byte=3e-10, step=4e-6, bias=8e-9)
 COSTS = [
-    Counts(flops=flops * cells, cells=cells, bytes=bytes_, steps=steps)
+    Counts(flops=flops * cells, cells=cells, bytes=bytes_, steps=steps, biased=cells * (steps % 2))
     for flops, cells, bytes_, steps in [
         *[(64, 1e2, 1e4, 1), (256, 1e3, 1e4, 3), (128, 1e5, 1e6, 2), (64, 1e6, 2e6, 40), (128, 1e7, 4e6, 400)],
         *[(512, 1e4, 8e7, 5), (64, 1e3, 1e8, 1), (256, 1e6, 1e5, 1000), (128, 1e2, 1e3, 1), (64, 1e8, 1e7, 9)],
@@ -48,7 +49,7 @@ def timed(kernel: str, seconds: float, cost: Counts, length: int = 8) -> Timed:
 
 def test_the_rates_behind_made_up_times_are_found_again() -> None:
     found = fit(COSTS, [TRUE.seconds(cost) for cost in COSTS])  # type: ignore[arg-type]
-    for name in ("fixed", "flop", "cell", "byte", "step"):
+    for name in ("fixed", "flop", "cell", "byte", "step", "bias"):
         assert getattr(found, name) == pytest.approx(getattr(TRUE, name), rel=1e-3)
 
 

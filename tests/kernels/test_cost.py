@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from regard.kernels.cost import Cost, blocks_cost, dense_cost, density, exact_cost, streaming_cost
+from regard.kernels.table_few import few_cost
 from regard.spec import Additive, ALiBi, Causal, Padding, Prefix, Request, TensorBias, Window, request
 
 IO = 512
@@ -27,12 +28,32 @@ def test_exact() -> None:
     two query heads."""
     read = IO + 256
     assert exact_cost(ask()) == Cost(1024, read, OWN, 0, 64)
-    assert exact_cost(ask(mask=Causal(), query_start=0)) == Cost(512, read, OWN, 0, 32)
+    assert exact_cost(ask(mask=Causal(), query_start=0)) == Cost(1024, read, OWN, 0, 64)  # 4 queries are one block
     assert exact_cost(ask(mask=Prefix(8))) == Cost(1024, read, OWN, 0, 64)
     # as an array: 4 x 8 entries of 1 byte, and a copy of 4 bytes; two heads of it for a bias a head
     assert exact_cost(ask(mask=Causal())) == Cost(1024, read + 160, OWN + 160, 160, 64)
     assert exact_cost(ask(bias=ALiBi(torch.ones(2)))) == Cost(1024, read + 320, OWN + 320, 320, 64)
     assert exact_cost(ask(mask=Padding(torch.tensor([3])), bias=torch.zeros(4, 8))).square_bytes == 160
+
+
+@pytest.mark.parametrize(
+    ("heads", "length", "threads", "share"),
+    [
+        (8, 2048, 2, 0.5 + 128 / 2048),  # blocks of 256 queries go up to their own end: half a block more each
+        (8, 256, 2, 0.5 + 32 / 256),  # of 64
+        (8, 64, 1, 0.5 + 16 / 64),  # of 32
+        (1, 2048, 1, 0.5 + 128 / 2048),
+        (1, 2048, 2, 1.5 * (0.5 + 128 / 2048)),  # the second thread has three quarters of the triangle
+        (3, 2048, 2, (0.5 + 128 / 2048) * (1.75 / 1.5)),  # 1.25 and 1.75 triangles of 3
+        (1, 2048, 8, 1.0),  # never more than the square
+    ],
+)
+def test_exact_under_its_own_causal_flag(
+    monkeypatch: pytest.MonkeyPatch, heads: int, length: int, threads: int, share: float
+) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    q = torch.zeros(1).expand(1, heads, length, 4)
+    assert exact_cost(request(q, q, q, mask=Causal())).cells == pytest.approx(share * heads * length**2)
 
 
 def test_exact_in_half_precision() -> None:
@@ -70,9 +91,10 @@ def test_streaming_the_careful_way() -> None:
 
 
 def test_blocks() -> None:
-    """Without a mask one strip, one call. With one its numbers are laid out once for both heads, and 5 keys read."""
+    """Without a mask one strip, one call. With one its numbers are laid out once for both heads,
+    and 5 of 8 keys and values are read, 160 of 256 bytes, for each of the two: queries and output take 256."""
     assert blocks_cost(ask()) == Cost(1024, IO + 256, 4 * 256 * 8, 0, 64, 1)
-    assert blocks_cost(ask(mask=Prefix(5))) == Cost(640, IO + 160 + 4 * 20, 4 * 256 * 5, 0, 40, 1)
+    assert blocks_cost(ask(mask=Prefix(5))) == Cost(640, 256 + 2 * 160 + 4 * 20, 4 * 256 * 5, 0, 40, 1)
 
 
 def test_dense() -> None:
@@ -101,6 +123,22 @@ def test_dense() -> None:
 def test_density(mask: object, share: float) -> None:
     q = torch.zeros(1).expand(1, 1, 4096, 4)
     assert density(request(q, q, q, mask=mask)) == share  # type: ignore[arg-type]
+
+
+def test_biases_are_counted_where_they_are_laid_over_tiles() -> None:
+    """64 scores, two biases; as one array for torch they are bytes."""
+    two = (ALiBi(torch.ones(2)), TensorBias(torch.zeros(4, 8)))
+    assert blocks_cost(ask(bias=two)).biased == streaming_cost(ask(bias=two)).biased == few_cost(ask(bias=two)).biased
+    assert few_cost(ask(bias=two)).biased == 128
+    assert exact_cost(ask(bias=two)).biased == dense_cost(ask(bias=two)).biased == 0
+
+
+def test_a_window_of_one_query_reads_its_keys_alone() -> None:
+    """2 heads of 4, 4,096 keys: the window's 8 keys and values are read once for each head, not the cache."""
+    q, k = torch.zeros(1, 2, 1, 4), torch.zeros(1, 2, 4096, 4)
+    found = blocks_cost(request(q, k, k, mask=Causal() & Window(7, 0)))
+    assert found.cells == 2 * 8
+    assert found.bytes < 2 * 2 * 8 * 4 * 4 + 2 * 2 * 4 * 4 + 4 * 4096
 
 
 def test_lengths_of_0_cost_nothing_to_ask() -> None:

@@ -2,7 +2,7 @@
 
 The model is linear, so that a person can check it with a pencil:
 
-    seconds = fixed + flop * flops + cell * cells + byte * bytes + step * steps
+    seconds = fixed + flop * flops + cell * cells + byte * bytes + step * steps + bias * biased
 
 with the counts of `regard.kernels.cost.Cost` and one set of coefficients for each kernel, dtype and direction (forward;
 gradient: forward and backward together). A calibration is of one processor and one number of threads. One ships with
@@ -44,6 +44,7 @@ class Rates:
     cell: float  # a score computed
     byte: float  # read or written
     step: float  # a separate small computation
+    bias: float = 0.0  # a score that a bias is added to
     requests: int = 0  # how many the fit is of; 0 where the rates are no fit
     median_off: float = 1.0  # predicted / measured or its inverse, whichever is above 1: the median
     worst_off: float = 1.0  # and the largest
@@ -63,6 +64,7 @@ class Rates:
             + self.cell * cost.cells
             + self.byte * cost.bytes
             + self.step * cost.steps
+            + self.bias * cost.biased
         )
 
 

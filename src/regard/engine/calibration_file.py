@@ -15,7 +15,7 @@ from regard.engine.calibration import DIRECTIONS, DTYPE_NAMES, Calibration, Key,
 from regard.spec.errors import DataError
 from regard.spec.value import described
 
-VERSION = 1
+VERSION = 2
 _KEY = ("kernel", "dtype", "direction")
 _RATES = tuple(each.name for each in fields(Rates))
 _MACHINE = tuple(each.name for each in fields(Machine))

@@ -54,8 +54,8 @@ def fit(costs: Sequence[Cost], seconds: Sequence[float]) -> Rates:
             break
         best, least = found, squares
         found = _relative(counts, predicted, 1 + logs.clip(-1, 1))
-    fixed, flop, cell, byte, step = (float(f"{each:.4g}") for each in best)  # more digits were noise
-    return Rates(fixed=fixed, flop=flop, cell=cell, byte=byte, step=step)
+    fixed, flop, cell, byte, step, bias = (float(f"{each:.4g}") for each in best)  # more digits were noise
+    return Rates(fixed=fixed, flop=flop, cell=cell, byte=byte, step=step, bias=bias)
 
 
 def off(rates: Rates, timed: Timed) -> float:
@@ -110,7 +110,7 @@ def _of(timed: Sequence[Timed]) -> Rates:
 
 
 def _counts(cost: Cost) -> tuple[float, ...]:
-    return 1.0, cost.flops, cost.cells, cost.bytes, cost.steps
+    return 1.0, cost.flops, cost.cells, cost.bytes, cost.steps, cost.biased
 
 
 def _relative(counts: Array, times: Array, wanted: Array) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -26,11 +27,12 @@ class Cost:
     square_bytes: float
     cells: float = 0.0  # scores computed
     steps: float = 0.0  # separate small computations, each with a price of its own
+    biased: float = 0.0  # scores that a bias is made for and added to, once for each bias
 
 
 def exact_cost(request: Request) -> Cost:
-    """SDPA computes the whole square, or its lower triangle under `is_causal`."""
-    share = 0.5 if exact.triangular(request) else 1.0
+    """SDPA computes the whole square, or under `is_causal` its lower triangle in steps of a block of queries."""
+    share = _triangle(request) if exact.triangular(request) else 1.0
     square, padded = _laid_out_bytes(request), 0.0
     if request.query.shape[3] != request.value.shape[3]:
         padded = 2.0 * max(_bytes(request.query) + _bytes(request.key), _bytes(request.value))
@@ -48,8 +50,10 @@ def blocks_cost(request: Request) -> Cost:
     strip = 4.0 * blocks.HIGHEST * request.place.key_len * share
     sums = 2 * _io(request) if request.wants_gradient() else 0
     flops = _dot_flops(request) * share
-    few = (request.groups - 1) * _cache(request) * share if request.place.query_len <= FEW else 0.0
-    return Cost(flops, _io(request) + mixed + few, strip + sums, 0, left.cells, float(left.strips))
+    moved = _io(request) + mixed
+    if request.place.query_len <= FEW:  # keys and values once for each query head, and those that are left alone
+        moved += _cache(request) * (request.groups * share - 1)
+    return Cost(flops, moved, strip + sums, 0, left.cells, float(left.strips), _biased(request, left.cells))
 
 
 def dense_cost(request: Request) -> Cost:
@@ -77,7 +81,8 @@ def _tiled_cost(request: Request) -> Cost:
     backward = 2 * _io(request) if request.wants_gradient() else 0
     extra = tile + copies + values + backward
     moved = _io(request) + _widened(request) + _tile_bytes(request, left.cells)
-    return Cost(_flops(request) * share, moved, extra, 0, left.cells, float(left.tiles))
+    biased = _biased(request, left.cells)
+    return Cost(_flops(request) * share, moved, extra, 0, left.cells, float(left.tiles), biased)
 
 
 def _online_cost(request: Request) -> Cost:
@@ -88,7 +93,8 @@ def _online_cost(request: Request) -> Cost:
     backward = 2 * _io(request) if request.wants_gradient() else 0
     cells = _cells(request) * share
     steps = cells / (lanes * TILE_ROWS * TILE_COLS)
-    return Cost(_flops(request) * share, _io(request) + 16 * cells, 4 * tile + copies + backward, 0, cells, steps)
+    moved, biased = _io(request) + 16 * cells, _biased(request, cells)
+    return Cost(_flops(request) * share, moved, 4 * tile + copies + backward, 0, cells, steps, biased)
 
 
 def density(request: Request) -> float:
@@ -102,6 +108,27 @@ def density(request: Request) -> float:
     cols = [place.cols[i : i + col_step] for i in range(0, place.key_len, col_step)]
     kept = sum(len(r) * len(c) for r in rows for c in cols if request.mask.block(r, c, place) is not Block.NONE)
     return kept / (place.query_len * place.key_len)
+
+
+def _triangle(request: Request) -> float:
+    """The share of the square that torch's flash operation takes for a causal call, in the time of its slowest thread.
+
+    A block of 256, 64 or 32 queries, by their number, computes up to its own end. Threads get equal runs of blocks,
+    head by head: where there are fewer heads than threads the last run has the longest rows.
+    """
+    place = request.place
+    lanes, threads = place.batch * place.heads, torch.get_num_threads()
+    block = 256 if place.query_len >= 768 else 64 if place.query_len >= 192 else 32
+    share = min(1.0, 0.5 + 0.5 * block / max(1, place.query_len))
+    ends = [_work(lanes * part / threads) for part in range(threads + 1)]
+    slowest = max(after - before for before, after in itertools.pairwise(ends))
+    return min(1.0, share * slowest * threads / max(1, lanes))
+
+
+def _work(heads: float) -> float:
+    """Of so many heads' triangles, one after the other, the part that lies before this point, a whole one being 1."""
+    whole = math.floor(heads)
+    return whole + (heads - whole) ** 2
 
 
 def _laid_out_bytes(request: Request) -> float:
@@ -123,6 +150,10 @@ def _tile_bytes(request: Request, cells: float) -> float:
     written and read."""
     mask = 0.0 if request.mask is None else 4.0 * cells / max(1, request.place.heads)
     return mask + 8.0 * cells * len(request.biases)
+
+
+def _biased(request: Request, cells: float) -> float:
+    return cells * len(request.biases)
 
 
 def _probe(part: object, request: Request) -> tuple[int, ...]:

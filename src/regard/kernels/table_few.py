@@ -21,7 +21,8 @@ def few_cost(request: Request) -> Cost:
     numbers = float(place.batch * request.key.shape[1] * len(near) * sum(t.shape[3] for t in tensors))
     extra = 4.0 * (few_blocks.BLOCK + 2 * min(cells, few.SEGMENT))
     steps = math.ceil(numbers / few_blocks.BLOCK)
-    return Cost(2 * cells * _width(request), numbers * request.key.element_size(), extra, 0, cells, float(steps))
+    moved, biased = numbers * request.key.element_size(), cells * len(request.biases)
+    return Cost(2 * cells * _width(request), moved, extra, 0, cells, float(steps), biased)
 
 
 def dilated_cost(request: Request) -> Cost:

@@ -124,6 +124,7 @@ _SPEEDS: tuple[Column, ...] = (
     ("GFLOP/s", lambda rates: _speed(1e9, rates.flop)),
     ("Gscores/s", lambda rates: _speed(1e9, rates.cell)),
     ("GB/s", lambda rates: _speed(1e9, rates.byte)),
+    ("Gbiases/s", lambda rates: _speed(1e9, rates.bias)),
 )
 _OFF: tuple[Column, ...] = (
     ("requests", lambda rates: f"{rates.requests}"),
