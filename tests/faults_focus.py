@@ -12,7 +12,7 @@ from tests.faults import Patch, around, no_sink, within
 from tests.faults_strips import put
 from torch import Tensor
 
-from regard.kernels import focus, focus_look, focus_pick, focus_read, focus_tiles
+from regard.kernels import focus, focus_choice, focus_look, focus_pick, focus_read, focus_tile, focus_tiles
 from regard.kernels.focus_read import Read
 from regard.kernels.sketch import Sketch
 
@@ -224,26 +224,50 @@ def shifted(original: Any, *args: Any) -> Any:
 TILES: dict[str, Patch] = {
     "scale 1 % off": around(focus_tiles, "ready", lambda f, *a: (f(*a)[0] * 1.01, f(*a)[1])),
     "mask of what only some may see ignored": around(
-        focus_tiles, "_seen", lambda f, *a: replace(f(*a), forbidden=None)
+        focus_tiles.Seen, "of", lambda f, *a: replace(f(*a), forbidden=None)
     ),
     "plain keys dropped": around(
-        focus_tiles, "_seen", lambda f, *a: replace(f(*a), plain=f(*a).plain[:0], forbidden=None)
+        focus_tiles.Seen, "of", lambda f, *a: replace(f(*a), plain=f(*a).plain[:0], forbidden=None)
     ),
-    "one block forgotten": around(focus_tiles, "_seen", lambda f, *a: replace(f(*a), blocks=f(*a).blocks[1:])),
-    "the key after the one picked": around(focus_tiles, "_picked", shifted),
+    "one block forgotten": around(focus_tiles.Seen, "of", lambda f, *a: replace(f(*a), blocks=f(*a).blocks[1:])),
+    "the key after the one picked": around(focus_choice, "_picked", shifted),
     "what was read left in the periphery": around(
-        focus_tiles, "_picked", lambda f, *a: (f(*a)[0], torch.full_like(f(*a)[1], 8))
+        focus_choice, "_picked", lambda f, *a: (f(*a)[0], torch.full_like(f(*a)[1], 8))
     ),
-    "one key stands for a block": around(focus_tiles, "_picked", lambda f, *a: (f(*a)[0], f(*a)[1].clamp_max(1))),
-    "the periphery dropped": around(focus_tiles, "_summed", lambda f, parts: f(parts[:1])),
-    "basis of another key head": around(focus_tiles, "_judged", lambda f, s, lane, *a: f(s, lane ^ 1, *a)),
+    "one key stands for a block": around(focus_choice, "_picked", lambda f, *a: (f(*a)[0], f(*a)[1].clamp_max(1))),
+    "the periphery dropped": around(focus_tile, "parts", lambda f, *a: f(*a)[:1]),
+    "basis of another key head": around(focus_choice, "_judged", lambda f, s, lane, *a: f(s, lane ^ 1, *a)),
     "the first query judges alone": around(
-        focus_tiles, "_picked", lambda f, sketch, lane, query, *a: f(sketch, lane, query[:1], *a)
+        focus_choice, "_picked", lambda f, sketch, lane, query, *a: f(sketch, lane, query[:1], *a)
     ),
-    "first keys not read in any case": put(focus_tiles, "FIRST", 0.0),
+    "first keys not read in any case": put(focus_choice, "FIRST", 0.0),
     "sink ignored": around(focus_tiles, "with_sink", no_sink),
     "lse to the base of 2": put(focus_tiles, "LOG2E", 1.0),
-    "bytes of what is judged by left out": around(focus_tiles, "_tile", lambda f, *a: (*f(*a)[:2], f(*a)[2] - 84)),
+    "bytes of what is judged by left out": around(
+        focus_tiles.Choice, "of", lambda f, *a: replace(f(*a), bytes=f(*a).bytes - 84)
+    ),
 }
 
-FAULTS_FOCUS = {"focus": ASKED | JUDGED | PICKED | READ | SUMS, "focus-tiles": TILES}
+
+def eight_times(original: Any, sums: Any, sketch: Sketch) -> None:
+    """Keys are in blocks of 8."""
+    for _ in range(8):
+        original(sums, sketch)
+
+
+BACK: dict[str, Patch] = {
+    "means send nothing back": put(focus_tiles, "_shared", lambda *a: None),
+    "every key gets what is its block's": around(focus_tiles, "_shared", eight_times),
+    "lse sends nothing back": around(focus_tile, "sent_back", lambda f, *a: f(*a[:4], (a[4][0], a[4][1] * 0), a[5])),
+    "scores to the base of e": put(focus_tile, "LN2", 1.0),
+    "forbidden keys are sent something": around(
+        focus_tile, "sent_back", lambda f, c, *a: f(replace(c, forbidden=None), *a)
+    ),
+    "the mean of another block": around(
+        focus_tile,
+        "_with_targets",
+        lambda f, c, *a: f(replace(c, blocks=None if c.blocks is None else c.blocks.flip(0)), *a),
+    ),
+}
+
+FAULTS_FOCUS = {"focus": ASKED | JUDGED | PICKED | READ | SUMS, "focus-tiles": TILES | BACK}

@@ -19,7 +19,7 @@ from tests.focus_cases import POLICY
 from tests.focus_reference import CLOSE, Array, Shelf, asked_vectors, softmax, stocked, with_sink
 from tests.strips import small_strips
 
-from regard.kernels import focus_tiles, layout, reference
+from regard.kernels import focus_choice, focus_tiles, layout, reference
 from regard.kernels.sketch import Sketch
 from regard.spec import Budget, Focus, Request
 from regard.spec.mask import Block
@@ -31,8 +31,8 @@ BUDGET = Budget(fraction=0.5, policy=replace(POLICY, bits=16))
 @contextmanager
 def small_tiles() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch, small_strips(height=8, grain=8):
-        patch.setattr(focus_tiles, "STEP", STEP)
-        patch.setattr(focus_tiles, "ASKED", ASKED)
+        patch.setattr(focus_choice, "STEP", STEP)
+        patch.setattr(focus_choice, "ASKED", ASKED)
         yield
 
 

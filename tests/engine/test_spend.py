@@ -12,7 +12,7 @@ from torch import Tensor
 
 import regard
 from regard.engine import plan as planner
-from regard.engine.calibration import Calibration, Machine, Rates
+from regard.engine.calibration import DIRECTIONS, Calibration, Machine, Rates
 from regard.kernels.policies import POLICIES, spend
 from regard.kernels.sketch import Sketch
 from regard.kernels.table import TABLE
@@ -35,7 +35,6 @@ from regard.spec import (
     request,
 )
 
-FLOAT32 = ("float32", "forward")
 TENTH = Budget(fraction=0.1)
 PEER = Budget(fraction=0.1, policy=WindowSinks())
 
@@ -43,7 +42,11 @@ PEER = Budget(fraction=0.1, policy=WindowSinks())
 def where(monkeypatch: pytest.MonkeyPatch, **seconds: float) -> None:
     """The planner sees a machine on which a call of each of these kernels takes so long, and of every other 9 s."""
     took = {row.name: 9.0 for row in TABLE} | {name.replace("_", "-"): each for name, each in seconds.items()}
-    rates = {(name, *FLOAT32): Rates(fixed=each, flop=0, cell=0, byte=0, step=0) for name, each in took.items()}
+    rates = {
+        (name, "float32", direction): Rates(fixed=each, flop=0, cell=0, byte=0, step=0)
+        for name, each in took.items()
+        for direction in DIRECTIONS
+    }
     known = Calibration(Machine(cpu="Abacus", cores=2, threads=2, torch="2.13", date="2026-11-21"), rates)
     monkeypatch.setattr(planner, "current", lambda: known)
 
@@ -110,7 +113,6 @@ def test_prompts_are_worked_off_in_tiles(monkeypatch: pytest.MonkeyPatch) -> Non
         ({"score": ScaledDot(softcap=3.0)}, "has no softcap or activation inside the scores"),
         ({"bias": regard.ALiBi.for_heads(8)}, "takes no bias"),
         ({"dropout": 0.1}, "has no dropout in linear memory"),
-        ({"grad": True}, "has no gradient"),
         ({"mask": Dense(torch.ones(1, 8, 1, 1, dtype=torch.bool))}, "takes a mask that is the same for all heads"),
         ({"keys": 0, "queries": 0}, "takes no length of 0"),
     ],
@@ -126,7 +128,17 @@ def test_what_cannot_be_spent_on_is_computed_whole(
     assert others(plan)[name] == reason
 
 
-def test_a_gradient_that_is_wanted_flows_through_exact_attention(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gradient_that_is_wanted_takes_tiles_however_few_the_queries(monkeypatch: pytest.MonkeyPatch) -> None:
+    where(monkeypatch, focus=1.0, focus_tiles=1.0)
+    for queries in (1, 40):
+        plan = planned(queries=queries, grad=True)
+        assert plan.kernel == "focus-tiles"
+        assert others(plan)["focus"] == "has no gradient"
+
+
+def test_a_gradient_that_is_wanted_flows_through_exact_attention_where_that_is_cheaper(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     where(monkeypatch, focus=1.0)
     q, k, v = inputs()
     q.requires_grad_()

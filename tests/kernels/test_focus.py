@@ -10,6 +10,7 @@ import torch
 from tests import focus_cases
 from tests.focus_cases import HALF, POLICY, asked, call, check, inputs, masks, normal, policy
 from tests.focus_reference import stocked, weighed
+from tests.focus_ways import only
 from torch import Tensor
 
 from regard.kernels import focus, focus_look, focus_read, sketch
@@ -17,6 +18,12 @@ from regard.kernels.policies import spend
 from regard.kernels.sketch import Sketch
 from regard.spec import Budget, Causal, Dot, General, ScaledDot, Score, SinkLogits, request
 from regard.spec.request import DTYPES
+
+
+@pytest.fixture(autouse=True, params=["torch", "numba"])
+def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that is said here, of both ways of computing it."""
+    only(request.param, monkeypatch)
 
 
 @pytest.mark.parametrize("mask", masks())

@@ -10,6 +10,7 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from tests.focus_cases import BATCH, HALF, HEADS, KEYS, POLICY, QUERIES, asked, call, inputs, normal, policy
+from tests.focus_ways import only
 
 from regard.kernels import focus
 from regard.kernels.policies import spend
@@ -33,11 +34,17 @@ from regard.spec import (
 )
 
 
+@pytest.fixture(autouse=True, params=["torch", "numba"])
+def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that is said here, of both ways of computing it."""
+    only(request.param, monkeypatch)
+
+
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        ({"dropout": 0.5}, "Focus takes dot products without bias, dropout or gradient: leave the budget out"),
-        ({"bias": ALiBi.for_heads(HEADS)}, "without bias, dropout or gradient"),
+        ({"dropout": 0.5}, "Focus takes dot products without bias or dropout: leave the budget out"),
+        ({"bias": ALiBi.for_heads(HEADS)}, "without bias or dropout"),
         ({"score": Additive(torch.ones(19))}, "Focus takes dot products"),
         ({"score": ScaledDot(softcap=5.0)}, r"without a softcap, got ScaledDot\(scale=None, softcap=5.0\)"),
         ({"score": Cosine(3.0)}, "Focus takes ScaledDot, Dot and General"),

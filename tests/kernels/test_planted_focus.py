@@ -10,11 +10,19 @@ import torch
 from tests import focus_tiles_reference
 from tests.faults import Patch
 from tests.faults_focus import FAULTS_FOCUS
-from tests.focus_cases import HEADS, Call, asked, call, check, masks, policy
+from tests.focus_cases import HEADS, Call, asked, call, check, inputs, masks, policy
+from tests.focus_tiles_gradients import check_gradients
+from tests.focus_ways import only
 
-from regard.spec import Causal, Dense, SinkLogits
+from regard.spec import Causal, Dense, SinkLogits, request
 
 CALLS = ("causal", "no mask", "padding left", "window", "all but the keys behind the sketch")
+
+
+@pytest.fixture(autouse=True)
+def _way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The faults are in torch's operations; those of compiled loops are in tests/kernels/compiled/test_planted.py."""
+    only("torch", monkeypatch)
 
 
 @cache
@@ -40,6 +48,8 @@ def tiles() -> None:
     with focus_tiles_reference.small_tiles():
         focus_tiles_reference.check(asked(Causal(), queries=61, bias=SinkLogits(torch.zeros(HEADS))))
         focus_tiles_reference.check(asked(Causal() & Dense(real), queries=61))
+        trained = (each.requires_grad_() for each in inputs(queries=61))
+        check_gradients(request(*trained, mask=Causal()))
 
 
 BATTERIES = {"focus": one_by_one, "focus-tiles": tiles}

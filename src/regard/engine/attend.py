@@ -81,7 +81,7 @@ def attend(
         )
         return made.reshape(*q.shape[:-1], v.shape[-1])
     given = {"score": score, "mask": mask, "bias": bias, "query_start": query_start, "dropout": dropout}
-    asked = request(q, k, v, **given, budget=budget, kept=_kept(sketch))  # type: ignore[arg-type]
+    asked = request(q, k, v, **given, budget=budget, kept=kept_sketch(sketch))  # type: ignore[arg-type]
     row, watcher = choose(asked, kernel), WATCHER.get()
     return row.run(asked)[0] if watcher is None else watcher(asked, lambda: row.run(asked)[0])
 
@@ -112,7 +112,7 @@ def plan(
     if isinstance(q, Tensor) and q.dim() < 4:
         q, k, v = _four(q, k, v)
     given = {"score": score, "mask": mask, "bias": bias, "query_start": query_start, "dropout": dropout}
-    asked = request(q, k, v, **given, budget=budget, kept=_kept(sketch))  # type: ignore[arg-type]
+    asked = request(q, k, v, **given, budget=budget, kept=kept_sketch(sketch))  # type: ignore[arg-type]
     return planner.plan(asked, kernel, measure=measure)
 
 
@@ -128,7 +128,8 @@ def choose(asked: Request, kernel: str | None) -> Row:
     return found
 
 
-def _kept(sketch: Sketch | None) -> Sketch | None:
+def kept_sketch(sketch: Sketch | None) -> Sketch | None:
+    """The sketch that was given. Raises `SpecError` for what is none."""
     if sketch is not None and not isinstance(sketch, Sketch):
         raise SpecError(f"sketch={described(sketch)}: expected a sketch of the keys and values, Sketch.of(k, v)")
     return sketch
@@ -139,7 +140,7 @@ def _signature(asked: Request, kernel: str | None) -> tuple[Any, ...]:
     q, k, v = asked.query, asked.key, asked.value
     score = asked.score if isinstance(asked.score, ScaledDot) else _kind(asked.score)
     # a large tensor is not looked into by the planner: its place in the expression is enough
-    mask = asked.mask if asked.mask is None or asked.mask.lasting else asked.mask.words()
+    mask = None if asked.mask is None else asked.mask.mark() if asked.mask.lasting else asked.mask.words()
     biases = tuple(_kind(bias) for bias in (*asked.biases, asked.sink) if bias is not None)
     return (
         *(q.shape, *_sizes(asked), v.shape[3], q.dtype, q.device),

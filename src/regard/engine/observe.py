@@ -9,11 +9,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from regard.engine.attend import choose
+from regard.engine.attend import FEW_QUERIES, choose, kept_sketch
 from regard.engine.observation import Observation, Wanted
 from regard.kernels import exact, row_sums, second_pass, tallies
+from regard.kernels.row import Row
+from regard.kernels.sketch import Sketch
 from regard.spec.bias import Bias
-from regard.spec.errors import ShapeError
+from regard.spec.budget import Budget
+from regard.spec.errors import KernelError, ShapeError
 from regard.spec.mask import Mask
 from regard.spec.request import Request, request
 from regard.spec.score import ScaledDot, Score
@@ -30,6 +33,8 @@ def observe(
     mask: Mask | Tensor | None = None,
     bias: Bias | Tensor | tuple[Bias | Tensor, ...] | None = None,
     query_start: int | None = None,
+    budget: Budget | None = None,
+    sketch: Sketch | None = None,
     kernel: str | None = None,
     **wanted: Any,
 ) -> tuple[Tensor, Observation]:
@@ -44,23 +49,33 @@ def observe(
         >>> seen.breadth  # both keys weigh the same
         tensor([[[2.]]])
 
+    Under a `budget` the weights are those that it left, 1 in every row: of a key that was read its own, of one that was
+    not that of what stood for it. Prompts alone can say them so far (more than 16 queries).
+
     After the output, which leaves the lse behind, a second pass over tiles of weights, exp(score - lse), reduces each
     tile at once. Time: about the square of the length, memory: linear in it (see docs/benchmarks.md).
 
-    Raises what `attend` and `Wanted` raise.
+    Raises what `attend` and `Wanted` raise, and `KernelError` for a budget whose weights cannot be told.
     """
-    asked = request(q, k, v, score=score, mask=mask, bias=bias, query_start=query_start)
+    given = {"score": score, "mask": mask, "bias": bias, "query_start": query_start}
+    asked = request(q, k, v, **given, budget=budget, kept=kept_sketch(sketch))  # type: ignore[arg-type]
     want = Wanted(**wanted)
     want.chosen_heads(asked.place), want.chosen_queries(asked.place), want.chosen_keys(asked.place)
     chosen = choose(asked, kernel)
+    if not chosen.whole and chosen.shown is None:
+        raise KernelError(
+            f"kernel {chosen.name!r} does not say which weights a budget leaves: observe without budget=, or more than "
+            f"{FEW_QUERIES} queries by Focus() (got {asked.place.query_len} by {asked.budget!r})"
+        )
     output, lse = exact.with_lse(asked) if chosen.name == "exact" else chosen.run(asked)
     # under autocast the lse is made of rounded scores
     known = None if torch.is_autocast_enabled(asked.query.device.type) else lse
-    return output, statistics(asked, want, lse=known)
+    return output, statistics(asked, want, lse=known, row=chosen)
 
 
-def statistics(asked: Request, wanted: Wanted, *, lse: Tensor | None = None) -> Observation:
-    """The statistics alone, without the output. `lse` (batch, heads, query_len) saves a pass where it is known.
+def statistics(asked: Request, wanted: Wanted, *, lse: Tensor | None = None, row: Row | None = None) -> Observation:
+    """The statistics alone, without the output. `lse` (batch, heads, query_len) saves a pass where it is known; `row`
+    is the kernel whose weights are meant, where that is not one that weighs every key by its own score.
 
     Nothing is differentiated, nor rounded by autocast. Raises `SpecError` or `ShapeError` for heads, queries or keys
     that are not there.
@@ -80,7 +95,10 @@ def statistics(asked: Request, wanted: Wanted, *, lse: Tensor | None = None) -> 
         top = tallies.Top(*sizes, len(queries), min(wanted.top, place.key_len)) if wanted.top else None
         flow, edges = _flow(wanted, sizes, asked, queries, population, squares=sampled)
         listed = [tally for tally in (entropy, received, distance, top, flow) if tally is not None]
-        second_pass.run(asked, ready, lse, listed, queries=queries, heads=heads, keys=place.cols)
+        if row is not None and row.shown is not None:
+            row.shown(asked, lse, listed, queries=queries, heads=heads)
+        else:
+            second_pass.run(asked, ready, lse, listed, queries=queries, heads=heads, keys=place.cols)
         seen = Observation(
             heads=heads,
             queries=queries,

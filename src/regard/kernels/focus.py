@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from regard.kernels.focus_look import Look, looked
+from regard.kernels.focus_look import Look
+from regard.kernels.focus_way import looked
 from regard.kernels.sink import with_sink
 from regard.kernels.sketch import Sketch
 from regard.kernels.sketch_basis import CODE, rank_of
@@ -67,6 +68,7 @@ def focus(request: Request, budget: Budget, sketch: Sketch | None = None) -> Spe
     """
     policy = budget.policy
     assert isinstance(policy, Focus)
+    refuse_gradient(request)
     (query, unscaled), working = ready(request, policy), torch.promote_types(request.query.dtype, torch.float32)
     if sketch is None:
         sketch = Sketch.of(request.key, request.value, query=unscaled, policy=policy)
@@ -116,12 +118,18 @@ def fits(request: Request) -> str | None:
     return None
 
 
+def refuse_gradient(request: Request) -> None:
+    """Raise `KernelError` where one is wanted: codes and rounded keys have none."""
+    if request.wants_gradient():
+        raise KernelError("one query at a time has no gradient under a budget: leave kernel= out, or use no_grad()")
+
+
 def ready(request: Request, policy: Focus) -> tuple[Tensor, Tensor]:
     """The query (lanes, rows, groups, d) with the scale in it, and (batch, heads, rows, d) without; or `KernelError`.
     Both as they are multiplied with keys."""
     name = type(policy).__name__
-    if not request.score.dot_family or request.dropout or request.biases or request.wants_gradient():
-        raise KernelError(f"{name} takes dot products without bias, dropout or gradient: leave the budget out")
+    if not request.score.dot_family or request.dropout or request.biases:
+        raise KernelError(f"{name} takes dot products without bias or dropout: leave the budget out")
     form = request.score.prepare(request.query.float(), request.key[:, :, :0].float())
     if not form.curve.straight or not isinstance(request.score, (Dot, ScaledDot, General)):
         raise KernelError(f"{name} takes ScaledDot, Dot and General without a softcap, got {request.score!r}")

@@ -38,7 +38,7 @@ def picked(weights: Tensor, policy: Focus, most: Tensor, allowed: Tensor | None,
     """
     single = weights.shape[2] == 1
     ranks = weights[:, :, 0].clone() if single else (weights / weights.sum(-1, keepdim=True)).sum(2)
-    latest = torch.minimum((most * policy.latest).floor(), most - policy.first)[..., None]
+    latest = reserved(most, policy)[..., None]
     if allowed is None or whole is None:
         ranks.masked_fill_(torch.arange(ranks.shape[-1], device=ranks.device) >= ranks.shape[-1] - latest, LATEST)
         ranks[..., : policy.first] = FIRST
@@ -51,16 +51,26 @@ def picked(weights: Tensor, policy: Focus, most: Tensor, allowed: Tensor | None,
     return Picked(keys, within & (values >= 0))
 
 
+def reserved(most: Tensor, policy: Focus) -> Tensor:
+    """int64, as `most`: how many of the keys that are read are the latest ones in any case."""
+    return torch.minimum((most * policy.latest).floor().long(), most - policy.first)
+
+
+def outnumbered(policy: Focus) -> KernelError:
+    """What is said where more keys must be read than may be."""
+    return KernelError(
+        "the mask leaves more keys outside of whole blocks than the budget can read one by one: give more, or a "
+        f"finer grain than {policy.grain}"
+    )
+
+
 def _masked(ranks: Tensor, policy: Focus, most: Tensor, latest: Tensor, allowed: Tensor, whole: Tensor) -> None:
     order = allowed.cumsum(-1, dtype=torch.int32)
     ranks.masked_fill_(order > order[..., -1:] - latest, LATEST)
     ranks.masked_fill_(order <= policy.first, FIRST)
     forced = allowed & ~whole.repeat_interleave(policy.grain, -1)
     if bool((forced.sum(-1) > most).any()):
-        raise KernelError(
-            "the mask leaves more keys outside of whole blocks than the budget can read one by one: give more, or a "
-            f"finer grain than {policy.grain}"
-        )
+        raise outnumbered(policy)
     ranks.masked_fill_(forced, FORCED).masked_fill_(~allowed, -1)
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from regard.kernels.focus import LOG2E, SCRATCH, Prices, of_policy, ready, seen_by
+from regard.kernels.focus import LOG2E, SCRATCH, Prices, of_policy, ready, refuse_gradient, seen_by
 from regard.kernels.focus_bound import estimate
 from regard.kernels.focus_look import Look, judged
 from regard.kernels.focus_reach import Reach
@@ -80,6 +80,7 @@ def tolerated(request: Request, budget: Budget, sketch: Sketch | None = None) ->
     policy = budget.policy
     assert isinstance(policy, Focus)
     assert budget.tolerance is not None
+    refuse_gradient(request)
     query, unscaled = ready(request, policy)
     if sketch is None:
         sketch = Sketch.of(request.key, request.value, query=unscaled, policy=policy)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from regard.kernels import focus, focus_tiles, layout, tiled
+from regard.kernels import focus, focus_choice, focus_shown, focus_tiles, focus_way, layout, tiled
 from regard.kernels.cost import FEW, Cost
 from regard.kernels.policies import POLICIES, spend
 from regard.kernels.row import DOT, Row
@@ -39,7 +39,7 @@ def _fits_few(request: Request) -> str | None:
 
 
 def _fits_many(request: Request) -> str | None:
-    if request.place.query_len <= FEW:
+    if request.place.query_len <= FEW and not request.wants_gradient():
         return f"made for more than {FEW} queries, got {request.place.query_len}"
     if request.budget is not None and request.budget.tolerance is not None:
         return "keeps no tolerance"
@@ -74,7 +74,7 @@ def tiles_cost(request: Request) -> Cost:
         return Cost(left.cells * 2 * (dim + value_dim), 0.0, 0.0, 0.0, left.cells)
     count = request.place.key_len
     share = budget.bytes(count, dim, value_dim) / max(1.0, count * (dim + value_dim) * BITS / 8)
-    asked = focus_tiles.ASKED * request.groups / focus_tiles.TALL
+    asked = focus_choice.ASKED * request.groups / focus_tiles.TALL
     cells = left.cells * (share + asked)
     numbers = 4.0 * sum(t.numel() for t in (request.query, request.key, request.value))
     return Cost(2 * left.cells * share * (dim + value_dim), 4 * numbers, numbers, 0.0, cells, float(left.strips))
@@ -82,7 +82,8 @@ def tiles_cost(request: Request) -> Cost:
 
 _FOCUS = Row(
     name="focus",
-    about="under a budget: the best keys one by one, all others through a sketch; at most 16 queries",
+    about="under a budget: the best keys one by one, all others through a sketch; at most 16 queries; "
+    f"on a CPU {focus_way.told()}",
     run=run,
     cost=focus_cost,
     scores=(Dot, ScaledDot, General),
@@ -97,6 +98,7 @@ _FOCUS = Row(
     flops_per_s=2e10,
     fixed_s=1e-3,
     fits=_fits_few,
+    whole=False,
 )
 SPEND_ROWS: tuple[Row, ...] = (
     _FOCUS,
@@ -106,9 +108,11 @@ SPEND_ROWS: tuple[Row, ...] = (
         about="under a budget, for prompts: neighbouring queries share their choice of keys",
         run=run_tiles,
         cost=tiles_cost,
+        gradients=True,
         flops_per_s=5e10,
         fixed_s=3e-3,
         fits=_fits_many,
+        shown=focus_shown.run,
     ),
     replace(
         _FOCUS,

@@ -1,0 +1,45 @@
+"""How loops are compiled: what numba is asked for, and where it keeps the result."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numba
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+F = TypeVar("F", bound=Callable[..., Any])
+
+# Sums may be taken in any order. Nothing is said of NaN and infinity: -inf stands for what a mask forbids.
+_SUMS = {"reassoc", "contract", "nsz"}
+_FOLDER = Path(__file__).parent
+
+
+def step(function: F) -> F:
+    """A part of a loop: compiled with the loop that calls it."""
+    made: F = numba.njit(nogil=True, fastmath=_SUMS, error_model="numpy")(function)
+    return made
+
+
+def loop(function: F, *, parallel: bool) -> F:
+    """What Python calls. Compiled when first called, and kept: beside this file, where that cannot be written in the
+    user's cache folder (NUMBA_CACHE_DIR says where else), and where neither can, for this process alone.
+
+    `function` must hold `stamp(parallel)` in its closure: numba does not see when a step in another file has changed,
+    nor tell loops in threads from others.
+    """
+    settings: dict[str, Any] = {"nogil": True, "error_model": "numpy", "parallel": parallel}
+    try:
+        kept: F = numba.njit(**settings, cache=True)(function)
+    except RuntimeError:  # "no locator available": nothing can be written
+        kept = numba.njit(**settings)(function)
+    return kept
+
+
+def stamp(parallel: bool) -> str:
+    """Of the sources of all steps."""
+    sources = b"".join(path.read_bytes() for path in sorted(_FOLDER.glob("*.py")))
+    return f"{hashlib.sha256(sources).hexdigest()[:16]} {parallel}"

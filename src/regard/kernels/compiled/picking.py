@@ -1,0 +1,149 @@
+"""Picking: which keys a query reads one by one, as kernels/focus_pick.py does.
+
+Nothing is sorted: the threshold is found in the bits of the ranks (those of positive floats are ordered as the numbers
+are), a digit at a time, and keys come out in the order in which they lie in memory. Shapes as in judging.py.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from regard.kernels.compiled.compiler import Array, step
+from regard.kernels.focus_pick import FIRST, FORCED, LATEST, SAMPLE, SPARE
+
+_FORCED, _FIRST, _LATEST = np.float32(FORCED), np.float32(FIRST), np.float32(LATEST)
+_CLOSED = np.float32(-1)
+LONG = 1 << 12  # ranks from which a threshold is guessed first
+_HIGH, _MIDDLE, _DIGIT = 20, 10, 1024  # a rank's 31 bits: a digit of 11, one of 10, one of 10
+
+
+@step
+def ranked(weights: Array, totals: Array, into: Array) -> None:
+    """weights (G, n), totals (G): into (n) the sum of the heads' shares, or a single head's weights."""
+    groups = len(weights)
+    for head in range(groups):
+        scale = np.float32(1) / totals[head] if totals[head] > 0 else np.float32(0)
+        if groups == 1:
+            scale = np.float32(1)
+        shown = weights[head]
+        for key in range(len(into)):
+            into[key] = shown[key] * scale if head == 0 else into[key] + shown[key] * scale
+
+
+@step
+def reserved(ranks: Array, allowed: Array, open_: Array, grain: int, first: int, latest: int) -> int:
+    """Raise the ranks of what is read in any case: keys of blocks that may be seen in part before the `first` ones, and
+    those before the `latest`; keys that may not be seen fall below 0. Gives how many lie in blocks seen in part."""
+    count = len(ranks)
+    if not len(allowed):
+        for key in range(max(0, count - latest), count):
+            ranks[key] = _LATEST
+        for key in range(min(first, count)):
+            ranks[key] = _FIRST
+        return 0
+    forced, order, total = 0, 0, 0
+    for block in range(len(open_)):
+        total += open_[block]
+    for block in range(len(open_)):
+        for key in range(block * grain, block * grain + grain):
+            if not allowed[key]:
+                ranks[key] = _CLOSED
+                continue
+            order += 1
+            if open_[block] < grain:
+                ranks[key] = _FORCED
+                forced += 1
+            elif order <= first:
+                ranks[key] = _FIRST
+            elif order > total - latest:
+                ranks[key] = _LATEST
+    return forced
+
+
+@step
+def chosen(ranks: Array, wanted: int, places: Array, found: Array, into: Array) -> int:
+    """The places of the `wanted` largest ranks of 0 or more, in order, into (at least `wanted`); how many they are. Of
+    equal ranks the first are taken. places, found: int32, room for one more than there are ranks."""
+    if wanted <= 0:
+        return 0
+    bits, count = ranks.view(np.int32), len(ranks)
+    floor = np.int32(0)
+    if count >= LONG and wanted * 4 <= count:
+        floor = _guessed(bits, wanted, found)
+    held = _above(bits, floor, places, found)
+    if held < wanted and floor > 0:  # the sample was misleading
+        held = _above(bits, np.int32(0), places, found)
+    if held > wanted:
+        held = _largest(places, found, held, wanted)
+    for place in range(held):
+        into[place] = places[place]
+    return held
+
+
+@step
+def _largest(places: Array, found: Array, held: int, wanted: int) -> int:
+    """Of the first `held` places those of the `wanted` largest bits come to the front, in order; how many they are."""
+    least, spare = threshold(found, held, wanted)
+    kept = 0
+    for place in range(held):  # without a branch: which are kept cannot be guessed
+        tie = (found[place] == least) & (spare > 0)
+        places[kept] = places[place]
+        kept += (found[place] > least) | tie
+        spare -= tie
+    return kept
+
+
+@step
+def _above(bits: Array, floor: np.int32, places: Array, found: Array) -> int:
+    """Where bits (n) are `floor` or more: the places and the bits themselves, into (n + 1) each; how many."""
+    held = 0
+    for key in range(len(bits)):  # each is written, and what is not counted is written over
+        places[held] = key
+        held += bits[key] >= floor
+    for place in range(held):
+        found[place] = bits[places[place]]
+    return held
+
+
+@step
+def _guessed(bits: Array, wanted: int, sample: Array) -> np.int32:
+    """A threshold that `SPARE` times as many as are wanted should reach, from a sample, for which there is room."""
+    stride = max(1, len(bits) // SAMPLE)
+    held = 0
+    for key in range(0, len(bits), stride):
+        sample[held] = bits[key]
+        held += bits[key] >= 0
+    least = int(SPARE * wanted / stride) + 8
+    return np.int32(threshold(sample, held, least)[0]) if held > least else np.int32(0)
+
+
+@step
+def threshold(bits: Array, count: int, wanted: int) -> tuple[int, int]:
+    """(t, s): the `wanted` largest of the first `count` bits, each 0 or more, are those above t and s of those that
+    equal it."""
+    counts = np.zeros(2 * _DIGIT, np.int32)
+    for place in range(count):
+        counts[bits[place] >> _HIGH] += 1
+    high, left = _digit(counts, wanted)
+    counts[:] = 0
+    for place in range(count):
+        if bits[place] >> _HIGH == high:
+            counts[(bits[place] >> _MIDDLE) & (_DIGIT - 1)] += 1
+    middle, left = _digit(counts, left)
+    upper = high * _DIGIT + middle
+    counts[:] = 0
+    for place in range(count):
+        if bits[place] >> _MIDDLE == upper:
+            counts[bits[place] & (_DIGIT - 1)] += 1
+    low, left = _digit(counts, left)
+    return upper * _DIGIT + low, left
+
+
+@step
+def _digit(counts: Array, wanted: int) -> tuple[int, int]:
+    """The digit in which the wanted-th largest lies, and how many are wanted of those that have it."""
+    digit, left = len(counts) - 1, wanted
+    while digit > 0 and counts[digit] < left:
+        left -= counts[digit]
+        digit -= 1
+    return digit, left
