@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import torch
 from tests.comparison import hold
-from tests.focus_cases import HEADS, KEYS, asked, inputs
+from tests.focus_cases import HALF, HEADS, KEYS, POLICY, asked, inputs
 from tests.focus_tiles_reference import BUDGET, small_tiles
 from torch import Tensor
 
@@ -116,10 +117,33 @@ def test_where_everything_is_read_it_is_the_usual_statistic() -> None:
     assert torch.equal(exact.received, regard.observe(q, k, v, mask=Causal(), kernel="exact")[1].received)
 
 
+@pytest.mark.parametrize("mask", ["causal", "window", "padding left", "none"])
+@pytest.mark.parametrize("bits", [4, 8, 16])
+def test_one_query_at_a_time(mask: str, bits: int) -> None:
+    """Weights times values are the output, but for what the mean of a block's values is off: with values that are alike
+    within each block of 8, and no key behind the last, they are it, to the 11 bits that a mean is kept in."""
+    q, k, v = inputs(keys=152)
+    v = v[:, :, ::8].repeat_interleave(8, 2)
+    padded = Causal() & Dense((torch.arange(152) >= torch.tensor([[30], [0]]))[:, None, None])
+    masks = MASKS | {"padding left": padded}
+    half = replace(HALF, policy=replace(POLICY, bits=bits))
+    given = {"mask": masks[mask], "budget": half, "kernel": "focus"}
+    output, seen = regard.observe(q, k, v, **given, bins=(5, 152), top=3)
+    assert torch.equal(output, regard.attend(q, k, v, **given))
+    assert seen.map is not None
+    weights = seen.map.double()  # a bin for each query and key
+    hold("a row's weights", weights.sum(-1), torch.ones(2, HEADS, 5, dtype=torch.float64), 1e-5)
+    values = v.double().repeat_interleave(HEADS // v.shape[1], 1)
+    hold("output", output, weights @ values, 0.05 if bits < 16 else 1e-3)
+    hold("received", seen.received, weights.sum(2), 1e-5)
+    hold("entropy", seen.entropy, torch.special.entr(weights).sum(-1), 1e-5)
+    hold("top weights", seen.top_weights, weights.topk(3).values, 1e-5)
+
+
 def test_refused() -> None:
     q, k, v = inputs(queries=5)
-    with pytest.raises(KernelError, match="does not say which weights a budget leaves"):
-        regard.observe(q, k, v, mask=Causal(), budget=BUDGET, kernel="focus")
+    with pytest.raises(KernelError, match=r"does not say which weights Budget.* leaves"):
+        regard.observe(q, k, v, mask=Causal(), budget=regard.Budget(tolerance=0.1, policy=POLICY), kernel="focus")
     with pytest.raises(KernelError, match="does not say which weights"):
         regard.observe(q, k, v, budget=regard.Budget(fraction=0.5, policy=WindowSinks()))
     with pytest.raises(SpecError, match="expected a sketch"):

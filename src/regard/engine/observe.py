@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from regard.engine.attend import FEW_QUERIES, choose, kept_sketch
+from regard.engine.attend import choose, kept_sketch
 from regard.engine.observation import Observation, Wanted
 from regard.kernels import exact, row_sums, second_pass, tallies
 from regard.kernels.row import Row
@@ -50,7 +50,7 @@ def observe(
         tensor([[[2.]]])
 
     Under a `budget` the weights are those that it left, 1 in every row: of a key that was read its own, of one that was
-    not that of what stood for it. Prompts alone can say them so far (more than 16 queries).
+    not that of what stood for it. A tolerance does not say them, nor do other policies than `Focus`.
 
     After the output, which leaves the lse behind, a second pass over tiles of weights, exp(score - lse), reduces each
     tile at once. Time: about the square of the length, memory: linear in it (see docs/benchmarks.md).
@@ -62,10 +62,11 @@ def observe(
     want = Wanted(**wanted)
     want.chosen_heads(asked.place), want.chosen_queries(asked.place), want.chosen_keys(asked.place)
     chosen = choose(asked, kernel)
-    if not chosen.whole and chosen.shown is None:
+    open_ended = asked.budget is not None and asked.budget.tolerance is not None
+    if not chosen.whole and (chosen.shown is None or open_ended):
         raise KernelError(
-            f"kernel {chosen.name!r} does not say which weights a budget leaves: observe without budget=, or more than "
-            f"{FEW_QUERIES} queries by Focus() (got {asked.place.query_len} by {asked.budget!r})"
+            f"kernel {chosen.name!r} does not say which weights {asked.budget!r} leaves: observe without budget=, or "
+            "with a fraction or a number of keys, spent by Focus()"
         )
     output, lse = exact.with_lse(asked) if chosen.name == "exact" else chosen.run(asked)
     # under autocast the lse is made of rounded scores

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -66,10 +67,28 @@ def focus(request: Request, budget: Budget, sketch: Sketch | None = None) -> Spe
     Raises `KernelError` for what this cannot do, and for a budget that the sketch alone would spend, `SpecError` for a
     sketch that was made for another policy, or a key or value that is not finite.
     """
+    place, working = request.place, torch.promote_types(request.query.dtype, torch.float32)
+    (kv_heads, dim), value_dim, groups = request.key.shape[1::2], request.value.shape[3], request.groups
+    lanes, length = place.batch * kv_heads, place.query_len
+    output = request.query.new_empty(lanes, length, groups, value_dim, dtype=torch.float32)
+    lse, read = output.new_empty(lanes, length, groups), torch.empty(lanes, length, dtype=torch.float64)
+    for rows, look, spent in looks(request, budget, sketch):
+        output[:, rows.start : rows.stop], lse[:, rows.start : rows.stop] = looked(look)
+        read[:, rows.start : rows.stop] = spent
+    shape = request.output_shape
+    made = output.transpose(1, 2).reshape(shape)
+    made_lse = (lse / LOG2E).transpose(1, 2).reshape(shape[:3])
+    made, made_lse = with_sink(made, made_lse, request.sink)
+    full = place.key_len * (dim + value_dim) * BITS / 8
+    return Spent(made.to(request.query.dtype), made_lse.to(working), read.view(place.batch, kv_heads, length), full)
+
+
+def looks(request: Request, budget: Budget, sketch: Sketch | None) -> Iterator[tuple[range, Look, Tensor]]:
+    """(queries, the look they take, its bytes (lanes or 1, queries)), some queries at a time. Raises as `focus`."""
     policy = budget.policy
     assert isinstance(policy, Focus)
     refuse_gradient(request)
-    (query, unscaled), working = ready(request, policy), torch.promote_types(request.query.dtype, torch.float32)
+    query, unscaled = ready(request, policy)
     if sketch is None:
         sketch = Sketch.of(request.key, request.value, query=unscaled, policy=policy)
     else:
@@ -77,24 +96,13 @@ def focus(request: Request, budget: Budget, sketch: Sketch | None = None) -> Spe
         sketch.follow(request.key, request.value)
     place = request.place
     key, value = request.key.flatten(0, 1), request.value.flatten(0, 1)
-    kv_heads, groups = request.key.shape[1], request.groups
-    lanes, length = query.shape[:2]
-    output = query.new_empty(lanes, length, groups, value.shape[2])
-    lse, read = query.new_empty(lanes, length, groups), torch.empty(lanes, length, dtype=torch.float64)
-    step = max(1, SCRATCH // (lanes * groups * place.key_len * 3))
-    for start in range(0, length, step):
-        rows = range(start, min(start + step, length))
+    step = max(1, SCRATCH // max(1, len(query) * request.groups * place.key_len * 3))
+    for start in range(0, place.query_len, step):
+        rows = range(start, min(start + step, place.query_len))
         allowed, seen = seen_by(request, rows)
         most = _most(sketch, budget, seen, place.key_len)
         look = Look(sketch, query[:, rows.start : rows.stop], key, value, allowed, most)
-        output[:, rows.start : rows.stop], lse[:, rows.start : rows.stop] = looked(look)
-        read[:, rows.start : rows.stop] = _spent(sketch, most, seen, place.key_len)
-    shape = request.output_shape
-    made = output.transpose(1, 2).reshape(shape)
-    made_lse = (lse / LOG2E).transpose(1, 2).reshape(shape[:3])
-    made, made_lse = with_sink(made, made_lse, request.sink)
-    full = place.key_len * (key.shape[2] + value.shape[2]) * BITS / 8
-    return Spent(made.to(request.query.dtype), made_lse.to(working), read.view(place.batch, kv_heads, length), full)
+        yield rows, look, _spent(sketch, most, seen, place.key_len)
 
 
 def fits(request: Request) -> str | None:

@@ -67,6 +67,24 @@ def looked(look: Look) -> tuple[Tensor, Tensor]:
     return output / total.clamp_min(torch.finfo(torch.float32).tiny)[..., None], total.log2() + shift[..., 0]
 
 
+def shown(look: Look) -> Tensor:
+    """(lanes, rows, groups, keys): the log2 score by which each key is weighed, its own where it was read, that of its
+    sketch where not; -inf where it may not be seen."""
+    sketch, grain = look.sketch, look.sketch.policy.grain
+    scores, bases = judged(look)
+    allowed = None if look.allowed is None else look.allowed[:, :, : sketch.length]
+    whole = None if allowed is None else allowed.reshape(*allowed.shape[:2], -1, grain).all(-1)
+    if allowed is not None:
+        scores.masked_fill_(~allowed[:, :, None], -torch.inf)
+    weights = (scores - scores.amax(-1, keepdim=True).clamp_min_(LOWEST)).exp2_()
+    chosen = picked(weights, sketch.policy, look.most, allowed, whole)
+    read = Read.of(sketch, look.query, look.key, look.value, chosen, bases)
+    index = chosen.keys[:, :, None].expand(*scores.shape[:3], -1)
+    valid = chosen.valid[:, :, None]
+    scores.scatter_(-1, index, torch.where(valid, read.scores, scores.gather(-1, index)))
+    return torch.cat((scores, _behind(look)), -1)
+
+
 def judged(look: Look) -> tuple[Tensor, Tensor]:
     """(sketch scores (lanes, rows, groups, keys), scores of the blocks' mean keys (lanes, rows, groups, blocks))"""
     sketch, (lanes, rows, groups, dim) = look.sketch, look.query.shape

@@ -99,6 +99,7 @@ _FOCUS = Row(
     fixed_s=1e-3,
     fits=_fits_few,
     whole=False,
+    shown=focus_shown.of_looks,
 )
 SPEND_ROWS: tuple[Row, ...] = (
     _FOCUS,
@@ -112,7 +113,7 @@ SPEND_ROWS: tuple[Row, ...] = (
         flops_per_s=5e10,
         fixed_s=3e-3,
         fits=_fits_many,
-        shown=focus_shown.run,
+        shown=focus_shown.of_tiles,
     ),
     replace(
         _FOCUS,
@@ -121,6 +122,7 @@ SPEND_ROWS: tuple[Row, ...] = (
         scores=DOT,
         curved=True,
         empty=True,
+        shown=None,
         fits=_fits_policy,
         policies=tuple(POLICIES),
     ),
