@@ -55,8 +55,8 @@ class HeldOut:
 
     @classmethod
     def of(cls, run: Run) -> HeldOut:
-        data = run.task.prepare(run.settings, run.vocabulary, unheard)
-        return cls(tuple(row.text for row in data.split.test), data)
+        data = run.task.prepare(run.settings, run.setup.kept, unheard)
+        return cls(tuple(row.text for row in data.rows.test), data)
 
     def batches(self, rows: np.ndarray) -> list[TextBatch]:
         """These rows in batches, shortest texts first."""

@@ -15,12 +15,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # it is run as a file, and needs nothing installed
+
+from benchmarks.spend_tables import allocation, eviction, losses, pruning, spending
+
+SPENT = (spending, losses, allocation, eviction, pruning)
 ROOT = Path(__file__).resolve().parents[1]
 PAGE, RESULTS = ROOT / "docs" / "benchmarks.md", ROOT / "benchmarks" / "results"
 TRAINING = ROOT / "docs" / "results.md"
 MARKED = re.compile(r"<!-- figures: ([\w-]+) -->\n(.*?)<!-- end of figures: \1 -->", re.DOTALL)
 NOTHING = "\nNot measured yet.\n\n"
-FEW = 4  # layers that are told one by one
+HEAD = 2  # lines above a table's rows
 
 
 def filled(page: str, results: dict[str, dict[str, Any]]) -> str:
@@ -44,12 +49,13 @@ def rendered(result: dict[str, Any]) -> str:
         return "\n" + _source(result) + "\n\n" + "\n".join(_training(result)) + "\n\n"
     parts = [_source(result)]
     for title, rows in (("goals", _goals(result)), ("cases", _times(result)), ("memory", _memory(result))):
-        if result[title]:
+        if result[title] and len(rows) > HEAD:
             parts.append("\n".join(rows))
-    for title, extra in (("apart", _apart), ("pages", _pages), ("grid", _grid), ("spending", _spending)):
+    for title, extra in (("apart", _apart), ("pages", _pages), ("grid", _grid)):
         if title in result:
             parts.append("\n".join(extra(result)))
-    parts += ["\n".join(rows) for rows in _losses(result.get("losses", {}))]
+    for tables in SPENT:
+        parts += ["\n".join(rows) for rows in tables(result)]
     return "\n" + "\n\n".join(parts) + "\n\n"
 
 
@@ -140,83 +146,6 @@ def _grid(result: dict[str, Any]) -> list[str]:
             f"| {kernel}, {_seconds(times[kernel])} | {row['of_best_kernel']:.3g} |"
         )
     return rows
-
-
-def _spending(result: dict[str, Any]) -> list[str]:
-    """A table for each model and length: each layer's error where they are few, else their mean and the worst."""
-    found, lines = result["spending"], []
-    for model, length in dict.fromkeys((row["model"], row["length"]) for row in found["rows"]):
-        these = [row for row in found["rows"] if (row["model"], row["length"]) == (model, length)]
-        shares, layers = sorted({row["share"] for row in these}), these[0]["layers"]
-        told = (
-            f"layers {' / '.join(map(str, layers))}"
-            if len(layers) <= FEW
-            else f"mean of {len(layers)} layers (the worst)"
-        )
-        lines += [
-            "",
-            f"{model}, {length:,} tokens of {found['reported']}, {told}; settings of {found['chosen_on']}:",
-            "",
-        ]
-        lines += [f"| at equal bytes | {' | '.join(f'{share:.0%}' for share in shares)} | one setting for all, 10% |"]
-        lines += ["|---" * (len(shares) + 2) + "|"]
-        for title in dict.fromkeys(row["title"] for row in these):
-            each = {row["share"]: row for row in these if row["title"] == title}
-            cells = [_layers(each[share]["errors"]) if share in each else "-" for share in shares]
-            fixed = f"{_layers(each[0.1]['fixed_errors'])}, `{each[0.1]['fixed']}`" if 0.1 in each else "-"
-            lines.append(f"| {title} | {' | '.join(cells)} | {fixed} |")
-    return lines[1:]
-
-
-def _losses(found: dict[str, Any]) -> list[list[str]]:
-    """For each model what a budget adds to its loss, kvpress beside it, and the facts that are found."""
-    tables = []
-    for model in dict.fromkeys(row["model"] for row in found.get("loss", ())):
-        rows = [row for row in found["loss"] if row["model"] == model]
-        exact = next((f"{row['exact']:.4f}" for row in rows if "exact" in row), "-")
-        head = f"| {model}, {found['tokens']:,} tokens of {found['text']}, exact {exact} nats a token | bytes read "
-        tables.append([f"{head}| loss | divergence |", "|---|---|---|---|"])
-        tables[-1] += [f"| {row['title']} | {_share(row, 'bytes')} | {_lost(row)} |" for row in rows]
-        some = [row for row in found["kvpress"] if row["model"] == model]
-        if some:
-            names = next((", ".join(f"{k} {v}" for k, v in row["versions"].items()) for row in some if "kl" in row), "")
-            tables.append([f"| {names} | cache, mean | loss | divergence |", "|---|---|---|---|"])
-            tables[-1] += [
-                f"| {row['press']}, {row['size']} | {_share(row, 'mean_share')} | {_lost(row)} |" for row in some
-            ]
-    for model in dict.fromkeys(row["model"] for row in found.get("facts", ())):
-        rows = [row for row in found["facts"] if row["model"] == model]
-        exact = next((f"{row['exact_found']} of {row['asked']}" for row in rows if "found" in row), "-")
-        tables.append(
-            [
-                f"| {model}: facts that exact attention finds: {exact} | bytes read | found | by depth |",
-                "|---|---|---|---|",
-            ]
-        )
-        for row in rows:
-            told = "not to be had | " if "failed" in row else f"{row['found']} | {' '.join(map(str, row['found_at']))}"
-            tables[-1].append(f"| {row['title']} | {_share(row, 'bytes')} | {told} |")
-    return tables
-
-
-def _share(row: dict[str, Any], part: str) -> str:
-    return f"{row.get(part, row['share']):.1%}"
-
-
-def _lost(row: dict[str, Any]) -> str:
-    if "failed" in row:
-        return "not to be had | "
-    more, apart = (f"{row[f'{part}_error'] or 0:.4f}" for part in ("increase", "kl"))
-    return f"{row['increase']:+.4f} ± {more} | {row['kl']:.4f} ± {apart}"
-
-
-def _layers(errors: list[float | None]) -> str:
-    known = [error for error in errors if error is not None]
-    if len(known) < len(errors):
-        return "not to be had"
-    if len(known) <= FEW:
-        return " / ".join(f"{error:.3f}" for error in known)
-    return f"{sum(known) / len(known):.3f} ({max(known):.3f})"
 
 
 def _seconds(seconds: float) -> str:
