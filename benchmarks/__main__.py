@@ -21,6 +21,8 @@ RUNS = (
     ("gemma", ""),
     ("prefill", ""),
     ("pages", ""),
+    ("training_step", ""),
+    ("rows", ""),
 )
 
 

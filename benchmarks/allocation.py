@@ -59,7 +59,7 @@ def compared(found: Profile, read: Reader, shares: tuple[float, ...], scored: in
     for share in shares:
         ways[f"{ALLOCATED} {share:.0%}"] = allocate(found, Budget(fraction=share))
         for policy in evenly(found, share):
-            ways[f"{EVEN} {share:.0%} {policy!r}"] = Budget(fraction=share, policy=policy)
+            ways[f"{EVEN} {share:.0%} {policy!r}"] = even(found, Budget(fraction=share, policy=policy))
     tokens = read.pieces[0].shape[1]
     return compare(
         read.model, ways, read.pieces, prompt=tokens - scored, listen=_told(len(read.pieces) * (len(ways) + 1))

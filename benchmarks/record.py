@@ -18,7 +18,7 @@ from benchmarks.harness import SMOKE, Report, Rounds
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
-PEERS = ("keras", "tensorflow-cpu", "local-attention", "transformers")
+PEERS = ("keras", "tensorflow-cpu", "local-attention", "transformers", "x-transformers", "numba")
 LOAD_BEFORE = os.getloadavg()[0]  # over the last minute, when the run began: what else this machine is busy with
 
 

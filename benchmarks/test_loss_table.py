@@ -12,7 +12,7 @@ import pytest
 import torch
 from tests.allocate.small import llama, text
 
-from benchmarks import loss, loss_facts, loss_study, write_tables
+from benchmarks import loss, loss_facts, loss_study, spend_tables
 from benchmarks.captured import LAYERS
 from benchmarks.harness import Report
 from benchmarks.loss_beside import beside, wanted
@@ -125,7 +125,7 @@ def test_the_tables_say_what_was_measured() -> None:
     ]
     fact = {"model": "m", "title": "mine", "share": 0.2, "bytes": 0.2, "asked": 8, "found": 7, "found_at": [4, 3]}
     made = {"text": "emma", "tokens": 8192, "loss": lost, "kvpress": press, "facts": [{**fact, "exact_found": 8}]}
-    first, second, third = ("\n".join(rows) for rows in write_tables._losses(made))
+    first, second, third = ("\n".join(rows) for rows in spend_tables.losses({"losses": made}))
     assert "exact 2.5000" in first
     assert "| mine | 10.0% | +0.0125 ± 0.0010 | 0.5000 ± 0.0000 |" in first
     assert "| theirs | 5.0% | not to be had |  |" in first

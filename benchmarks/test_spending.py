@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmarks import captured, spending, spending_job, write_tables
+from benchmarks import captured, spend_tables, spending, spending_job
 from benchmarks.captured import Captured, load
 from benchmarks.contenders import CHOICES, SETTINGS, TITLES
 from benchmarks.harness import GateError
@@ -253,12 +253,12 @@ def test_goals_are_of_the_hardest_layer() -> None:
 def test_the_table_tells_few_layers_one_by_one_and_many_by_their_mean() -> None:
     table = [{"model": "m", "length": 8192, "layers": [0, 1]} | row for row in rows(TUNED, SEEN)]
     about = {"reported": "emma", "chosen_on": "another", "rows": table}
-    text = "\n".join(write_tables._spending({"spending": about}))
+    text = "\n".join(line for lines in spend_tables.spending({"spending": about}) for line in lines)
     assert "m, 8,192 tokens of emma, layers 0 / 1; settings of another:" in text
     assert "| at equal bytes | 10% | one setting for all, 10% |" in text
     assert "| first and latest keys (StreamingLLM) | 0.600 / 0.400 | 0.600 / 0.600, `WindowSinks(first=1)` |" in text
-    assert write_tables._layers([0.1, 0.2, 0.3, 0.4, 1.0]) == "0.400 (1.000)"
-    assert write_tables._layers([0.1, None]) == "not to be had"
+    assert spend_tables._layers([0.1, 0.2, 0.3, 0.4, 1.0]) == "0.400 (1.000)"
+    assert spend_tables._layers([0.1, None]) == "not to be had"
 
 
 def test_a_capture_of_the_wrong_length_is_refused(layer: Captured, tmp_path: Path) -> None:

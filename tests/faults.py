@@ -253,20 +253,20 @@ def over_queries(x: Tensor, dim: int) -> Tensor:
 def fresh_dropout(weights: Tensor, share: float) -> Tensor:
     source = torch.Generator()
     source.seed()
-    return weights * (torch.rand(weights.shape, generator=source) >= share) / (1 - share)
+    return (torch.rand(weights.shape, generator=source) >= share) / (1 - share)
 
 
 DENSE: dict[str, Patch] = {
     "scores 1 % off": around(dense, "_scores", lambda f, *a: f(*a) * 1.01),
-    "softmax over the queries": within(dense, "torch", logsumexp=over_queries),
+    "softmax over the queries": within(dense, "torch", softmax=lambda x, _: torch.softmax(x, -2)),
+    "softmax over the queries, with care": within(dense, "torch", logsumexp=over_queries),
+    "gradient of the lse halved": around(dense._Lse, "backward", lambda f, *a: (f(*a)[0] / 2, None)),
     "a forbidden key scores -1": within(dense, "torch", inf=1.0),
     "empty rows take the mean": around(dense, "_context", lambda f, w, a, v: f(w, a, v) + (~a.any(-1))[..., None]),
     "sink ignored": around(dense, "with_sink", no_sink),
     "gradient of the bias dropped": grad_free_bias,
     "gradient of the scores doubled": around(dense, "_scores", lambda f, *a: doubled(f(*a))),
-    "another dropout pattern each time": within(
-        dense, "torch", nn=Changed(torch.nn, functional=Changed(torch.nn.functional, dropout=fresh_dropout))
-    ),
+    "another dropout pattern each time": within(dense, "dropped", kept=fresh_dropout),
     "broken keys left in the gradient": within(guard, "torch", where=lambda c, a, b: a),
     "no guard at all": around(dense, "_context", lambda f, w, a, v: w @ v),
 }

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from regard.allocate import measuring
-from regard.allocate.measuring import Asked, Measured, drawn, relative, sights, sketched, unbudgeted
+from regard.allocate.measuring import Asked, Measured, drawn, moves, relative, sights, sketched, unbudgeted
 from regard.kernels import reference
 from regard.kernels.policies import spend
 from regard.kernels.sketch import Sketch
@@ -188,3 +188,30 @@ def test_the_comparison_can_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     found = measured(asked(), Asked(POLICIES, (0.2,), queries=4, seed=0))
     assert float(found.figures["error"].max()) < 1e-5
     assert float(found.deltas.abs().max()) < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("length", "mask", "moved"),
+    [
+        (8, Window(7, 0), False),
+        (9, Window(7, 0), True),
+        (9, Causal(), False),
+        (9, None, False),
+        (9, Window(3, 3), True),
+    ],
+    ids=str,
+)
+def test_a_window_moves_once_it_has_left_the_first_key_behind(length: int, mask: object, moved: bool) -> None:
+    assert moves(asked(length, mask=mask)) == moved
+
+
+def test_where_keys_move_focus_is_what_use_makes_of_it() -> None:
+    made, focus = asked(120, mask=Window(63, 0)), Focus(grain=4, sketch=1.0, exact=2, first=1)
+    exact = torch.as_tensor(reference.steps(made).output).to(made.query.dtype)
+    what = Asked((WindowSinks(), focus), (0.8,), 8, seed=1)
+    there, here = (what.measured(made, exact, first=90, moving=moving) for moving in (False, True))
+    assert there is not None
+    assert here is not None
+    assert torch.equal(here.deltas[:, :, :, 0], here.deltas[:, :, :, 1])
+    assert torch.equal(here.deltas[:, :, :, 0], there.deltas[:, :, :, 0])
+    assert not torch.equal(there.deltas[:, :, :, 0], there.deltas[:, :, :, 1])

@@ -170,6 +170,6 @@ def test_layers_that_cannot_be_answered_are_named(monkeypatch: pytest.MonkeyPatc
 def test_the_file_is_readable(tmp_path: Path) -> None:
     profile(Looker().eval(), [numbers(30)], path=tmp_path / "p.json", **ASKED)
     laid = json.loads((tmp_path / "p.json").read_text())
-    assert laid["format"] == "regard profile 1"
+    assert laid["format"] == "regard profile 2"
     assert laid["policies"][1] == {"name": "MinMaxBlocks", "size": 4}
     assert len(laid["layers"]["Looker"]["square"]["mean"]) == 2

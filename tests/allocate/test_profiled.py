@@ -116,7 +116,7 @@ def figure(laid: Any, name: str) -> Any:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda laid: laid.update(format="regard profile 9"), 'expected "regard profile 1"'),
+        (lambda laid: laid.update(format="regard profile 9"), 'expected "regard profile 2"'),
         (lambda laid: laid.update(extra=1), "expected the entries model"),
         (lambda laid: laid.update(policies=3), "expected a list under policies"),
         (lambda laid: laid.update(fractions="x"), "expected a list under fractions"),

@@ -75,3 +75,29 @@ def test_a_prompt_too_short_is_passed_over_and_a_call_says_why() -> None:
     sketches.learn("a", HEADS, asked(3, queries=3), POLICY)
     with pytest.raises(SpecError, match="3 keys are no whole block of 4"):
         sketches.of("a", HEADS, asked(3), POLICY)
+
+
+def test_a_text_from_its_start_is_no_shift_and_teaches_itself() -> None:
+    """One text after the other, each whole: the second is sketched as the first, and the third."""
+    sketches = Sketches()
+    found = [sketches.of("a", HEADS, asked(20, seed=seed, queries=20), POLICY) for seed in range(4)]
+    assert all(each is not None for each in found)
+    alone = Sketches()
+    alone.learn("a", HEADS, asked(20, seed=3, queries=20), POLICY)
+    taught = alone.of("a", HEADS, asked(20, seed=3), POLICY)
+    assert found[3] is not None
+    assert taught is not None
+    assert torch.equal(found[3].basis.query, taught.basis.query)
+
+
+def test_a_basis_that_is_given_is_the_one_that_is_used() -> None:
+    given = Sketches().of("a", HEADS, asked(13, seed=5), POLICY)
+    assert given is not None
+    sketches = Sketches()
+    sketches.learn("a", HEADS, asked(20, queries=20), POLICY, given.basis)
+    for made in (
+        sketches.of("a", HEADS, asked(21), POLICY, given.basis),
+        sketches.of("b", HEADS, asked(9), POLICY, given.basis),
+    ):
+        assert made is not None
+        assert torch.equal(made.basis.key, given.basis.key)

@@ -301,3 +301,28 @@ def test_a_sketch_is_kept_from_the_prompt_on(monkeypatch: pytest.MonkeyPatch) ->
     assert not spent.plain
     assert len({id(sketch) for sketch in made}) == 1
     assert made[0].length == 48
+
+
+def test_a_prompt_that_drops_weights_teaches_nothing() -> None:
+    spent = Spending(Budget(fraction=0.5, policy=Focus(grain=4)), at_most=2)
+    assert spent.answer("a", asked(3, dropout=0.5)) is None
+    assert not spent.sketches._held
+    assert spent.answer("a", asked(3)) is None
+    assert spent.sketches._held
+
+
+def test_without_a_sketch_focus_leaves_its_budget_to_window_and_sinks() -> None:
+    """Too few keys for one; and keys that begin otherwise at each call, as those of a window that moves do."""
+    spent, drawn = Spending(Budget(fraction=0.9, policy=Focus(grain=4, sketch=1.0, exact=2, first=1))), asked()
+
+    def step(start: int, stop: int) -> Request:
+        return request(drawn.query[:, :, :1], drawn.key[:, :, start:stop], drawn.value[:, :, start:stop])
+
+    assert spent.answer("short", step(0, 3)) is not None
+    assert spent.plain["short"] == "3 keys are no whole block of 4: attend exactly until there are more"
+    for start in range(3):
+        assert "moving" not in spent.plain
+        found = spent.answer("moving", step(start, start + 24))
+    assert spent.plain["moving"] == "its keys begin otherwise at each call, so that no sketch can follow them"
+    plain = spend(step(2, 26), Budget(fraction=0.9, policy=WindowSinks())).output
+    assert torch.equal(found, plain)

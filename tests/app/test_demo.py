@@ -13,9 +13,10 @@ from regard.train.run import load_run
 
 @pytest.fixture
 def small(examples, monkeypatch):
-    data = {"path": examples / "reviews.csv", "text": "review", "label": "verdict"}
-    settings = asked_settings(CLASSIFY, data=data, changes={"train.epochs": 2, "train.batch": 16})
-    monkeypatch.setattr("regard.tasks.classify.TASKS", (replace(CLASSIFY, presets={"demo": settings}),))
+    columns = {"data.columns.text": "review", "data.columns.label": "verdict"}
+    typed = columns | {"train.epochs": 2, "train.batch": 16}
+    settings = asked_settings(CLASSIFY, path=examples / "reviews.csv", typed=typed)
+    monkeypatch.setattr("regard.tasks.catalogue.TASKS", (replace(CLASSIFY, presets={"demo": settings}),))
 
 
 def test_it_ends_with_scores_a_baseline_a_review_and_what_to_type_next(small, tmp_path, regard):
@@ -49,7 +50,7 @@ def test_typed_again_it_shows_the_same_and_trains_nothing(small, tmp_path, regar
 def test_the_review_was_not_trained_on(small, tmp_path, regard):
     regard("demo", "--out", tmp_path / "demo")
     run = load_run(tmp_path / "demo")
-    split = run.task.prepare(run.settings, run.vocabulary, unheard).split
+    split = run.task.prepare(run.settings, run.setup.kept, unheard).rows
     review = held_out(run)
     assert review in split.test
     assert review.text not in {row.text for row in (*split.train, *split.validation)}

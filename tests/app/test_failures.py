@@ -57,7 +57,7 @@ def test_what_the_system_says_gets_a_remedy():
 def test_a_module_that_is_not_installed_is_told_from_one_of_ours():
     theirs = ModuleNotFoundError("No module named 'rich'", name="rich")
     assert sentence(theirs).endswith("needs rich, which is not installed; type: pip install 'regard[train]'")
-    for name in ("transformers", "transformers.utils", "gguf", "PIL"):
+    for name in ("transformers", "transformers.utils", "gguf"):
         theirs = ModuleNotFoundError(f"No module named {name!r}", name=name)
         assert sentence(theirs).endswith(
             f"needs {name}, which is not installed; type: pip install 'regard[transformers]'"

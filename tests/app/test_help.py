@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 import regard
 from regard.app.root import app, command
-from regard.tasks.classify import TASKS
+from regard.tasks.catalogue import TASKS
 
 COMMANDS = [
     "demo",

@@ -2,14 +2,12 @@
 
 import csv
 import json
-import os
 import re
 import shutil
 
 import pytest
 
 from regard.lens import LIMITS
-from regard.spec import RunError
 from regard.train.run import load_run
 
 TEXT = "A warm and witty script. I loved the ending, great fun."
@@ -187,16 +185,47 @@ def test_train_on_chinese(examples, tmp_path, regard):
     assert out.splitlines()[0].split()[0] in ("好", "差")
 
 
-def test_precision_is_handed_to_accelerate(examples, tmp_path, regard, monkeypatch):
-    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "no")
+def test_precision_is_a_setting_that_the_run_keeps(examples, tmp_path, regard):
     file, folder = examples / "reviews.csv", tmp_path / "half"
     columns = ("--text", "review", "--label", "verdict", "--epochs", "1", "--precision", "bfloat16", "--out", folder)
-    seen = []
+    code, _, err = regard("train", "classify", "--data", file, *columns)
+    assert (code, err) == (0, "")
+    assert json.loads((folder / "config.json").read_text())["asked"]["train"]["precision"] == "bfloat16"
+    assert json.loads((folder / "metrics.json").read_text())["cost"]["precision"] == "bf16"
 
-    def train_run(settings, folder, listen):
-        seen.append(os.environ["ACCELERATE_MIXED_PRECISION"])
-        raise RunError("stop here")
 
-    monkeypatch.setattr("regard.app.sitting.train_run", train_run)
-    assert regard("train", "classify", "--data", file, *columns)[0] == 1
-    assert seen == ["bf16"]
+def test_explain_a_row_of_a_file(trained, examples, regard, one_line):
+    code, out, err = regard("explain", trained, "--data", examples / "reviews.csv", "--row", "2")
+    assert (code, err) == (0, "")
+    second = list(csv.DictReader((examples / "reviews.csv").read_text(encoding="utf-8").splitlines()))[1]["review"]
+    found = load_run(trained).predict([second])[0]
+    assert out.startswith(f"{second}: {found.label} ({found.probability:.3f})\n")
+    heaviest = max(found.tokens, key=lambda token: token.weight)
+    assert f"{heaviest.weight:.3f}" in out.split("weight\n")[1].splitlines()[0]
+    code, _, err = regard("explain", trained, "--data", examples / "reviews.csv", "--row", "200")
+    assert (code, "has 120 rows that can be used") == (2, "has 120 rows that can be used")
+    assert "--row 200: reviews.csv has 120 rows that can be used" in one_line(err)
+
+
+def test_the_result_says_what_beats_what_and_what_it_cost(trained, train_command, regard):
+    _, out, _ = regard(*train_command, "--out", trained)
+    metrics = json.loads((trained / "metrics.json").read_text())
+    model = metrics["scores"][0]
+    for baseline in metrics["baselines"]:
+        theirs = baseline["scores"][0]
+        beats = model["low"] > theirs["high"]
+        assert (f"\nbeats {baseline['name']}: intervals apart" in out) == beats
+        assert (f"\ndoes not beat {baseline['name']}: intervals" in out) == (not beats)
+    assert 0 <= metrics["cost"]["padding"] < 0.15
+    assert f"padding: {metrics['cost']['padding']:.1%} of the tokens computed" in out
+
+
+def test_a_column_of_any_role(trained, tmp_path, regard, one_line):
+    file = tmp_path / "some.csv"
+    file.write_text("words,kind\nfine film,good\n")
+    code, out, _ = regard("evaluate", trained, "--data", file, "--column", "text=words", "--column", "label=kind")
+    assert (code, "1 rows of some.csv" in out) == (0, True)
+    code, _, err = regard("evaluate", trained, "--data", file, "--column", "words")
+    assert (code, "expected ROLE=NAME" in one_line(err)) == (2, True)
+    code, _, err = regard("train", "classify", "--data", file, "--column", "picture=words")
+    assert (code, "the columns of classify are: text, label" in one_line(err)) == (2, True)

@@ -3,7 +3,7 @@ import re
 from pathlib import Path
 
 from regard.app.commands.tasks import rows
-from regard.tasks.classify import TASKS
+from regard.tasks.catalogue import TASKS
 
 
 def test_every_task_of_the_table_is_shown_with_all_that_is_known_of_it(regard):
@@ -24,7 +24,7 @@ def test_the_words_come_from_the_tasks_settings():
     assert said["classify"]["test part"].startswith("20% of the rows")
     assert said["classify"]["models"] == "bilstm, transformer"
     assert said["sentiment"]["baselines"] == "always the most frequent label; TF-IDF + logistic regression"
-    assert said["sentiment"]["metrics"].startswith("accuracy|part:test|interval:wilson95, macro F1|")
+    assert said["sentiment"]["metrics"].startswith("accuracy (higher is better), macro F1 (higher is better)")
 
 
 def test_the_minutes_are_those_that_were_measured():

@@ -6,6 +6,9 @@ Queries, keys, values and output hold 32 numbers each: 4 x 128 = 512 bytes in an
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -146,3 +149,21 @@ def test_lengths_of_0_cost_nothing_to_ask() -> None:
     bias = (TensorBias(torch.zeros(0, 0)), ALiBi(torch.ones(2)))
     for cost in (exact_cost, streaming_cost, dense_cost):
         assert cost(request(q, q, q, mask=Causal(), bias=bias)).flops == 0
+
+
+def test_what_is_laid_out_spreads_over_the_items_and_heads_that_differ() -> None:
+    """4 x 8 entries: of 2 items by a mask, of 3 heads by a bias, of both; a byte, and a float32 copy."""
+    q = torch.zeros(2, 3, 4, 4)
+    k = torch.zeros(2, 1, 8, 4)
+    mask, bias = Padding(torch.tensor([3, 8])), ALiBi(torch.ones(3))
+    for more, lanes in (({"mask": mask}, 2), ({"bias": bias}, 3), ({"mask": mask, "bias": bias}, 6)):
+        assert exact_cost(request(q, k, k, **more)).square_bytes == lanes * 4 * 8 * (1 + 4)  # type: ignore[arg-type]
+
+
+def test_a_first_call_loads_no_sympy() -> None:
+    """torch loads it for some shape functions of its own, which takes seconds."""
+    script = (
+        "import sys, torch, regard; q = torch.zeros(2, 2, 4, 4); mask = regard.Padding(torch.tensor([3, 4]));"
+        "regard.attend(q, q, q, mask=mask, bias=regard.ALiBi(torch.ones(2))); assert 'sympy' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)

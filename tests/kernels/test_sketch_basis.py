@@ -129,14 +129,14 @@ def test_steps_of_the_sketch_are_the_best_of_those_tried() -> None:
     found = learnt(keys.float(), values.float(), None, 6, 8)
     numbers = keys[:, 0].flatten(0, 1).float() @ found.key[0]
     clips = 8 / numbers.std(0, correction=0)
-    tried = torch.tensor(sketch_basis._CLIPS)
+    tried = torch.tensor(sketch_basis.CLIPS)
     assert float((clips[:, None] - tried).abs().amin(1).max()) < 1e-3
     for index, clip in enumerate(clips.tolist()):
         errors = []
-        for other in sketch_basis._CLIPS:
+        for other in sketch_basis.CLIPS:
             scaled = numbers[:, index] * clip / other
             errors.append(float((((scaled.floor().clamp(-8, 7) + 0.5) - scaled) * other).square().mean()))
-        assert abs(sketch_basis._CLIPS[int(np.argmin(errors))] - clip) < 1e-3
+        assert abs(sketch_basis.CLIPS[int(np.argmin(errors))] - clip) < 1e-3
 
 
 def test_no_queries_are_as_none() -> None:

@@ -53,6 +53,23 @@ def test_steps_lie_one_behind_the_other() -> None:
     assert mine.population == 6
 
 
+def test_rows_that_are_dropped_on_the_way_are_told() -> None:
+    """Three sequences, of which one is finished after two steps."""
+    model, x = Alone(), tokens(4, batch=3)
+    model.past = torch.zeros(3, 0, 8)
+    with watch(model) as seen:
+        model(x[:, :1])
+        model(x[:, 1:2])
+        model.past = model.past[:2]
+        model(x[:2, 2:3])
+    with pytest.raises(SpecError, match=r"first call was of 3 rows and call 3 of 2: rows were dropped.*in one call"):
+        seen.trace()
+    model.past = torch.zeros(2, 0, 8)
+    with watch(model) as seen:
+        model(x[:2])
+    assert seen.trace().layers[0].batch == 2
+
+
 def test_a_cache_that_drops_old_keys_keeps_the_axis() -> None:
     model = Alone(keep=2)
     with watch(model, top=3) as seen:

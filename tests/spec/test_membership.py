@@ -14,62 +14,6 @@ def place(batch: int = 2, heads: int = 3, queries: int = 5, keys: int = 7, start
     return Place(batch, heads, queries, keys, start, torch.device("cpu"))
 
 
-def test_padding_of_keys_and_queries_by_hand() -> None:
-    mask = Padding(torch.tensor([2, 0, 3]), torch.tensor([1, 2, 2]))
-    assert mask.picture(2, 3) == "■■·\n···"
-    assert mask.picture(2, 3, batch=1) == "···\n···"
-    assert mask.picture(2, 3, batch=2) == "■■■\n■■■"
-    assert mask.words() == "padding of keys and queries"
-    assert Padding(torch.tensor([2])).words() == "padding"
-
-
-def test_padding_counts_queries_by_index_not_by_position() -> None:
-    mask = Padding(torch.tensor([7]), torch.tensor([2]))
-    for start in (-4, 0, 90):
-        assert mask.dense(place(batch=1, start=start))[0, 0].any(-1).tolist() == [True, True, False, False, False]
-
-
-def test_padding_keeps_its_own_copy_of_the_lengths() -> None:
-    lengths = torch.tensor([2, 7])
-    mask = Padding(lengths)
-    before = mask.dense(place())
-    assert mask.block(range(5), range(2), place()) is Block.ALL
-    lengths += 3  # as a decoding loop does with its cache
-    assert torch.equal(mask.dense(place()), before)
-    assert mask.block(range(5), range(2, 5), place()) is Block.MIXED
-    assert mask == Padding(torch.tensor([2, 7]))
-
-
-@pytest.mark.parametrize(
-    "given", [[1, 2], 3, torch.tensor([1.0]), torch.tensor([[1]]), torch.tensor([1], dtype=torch.uint8)]
-)
-def test_padding_takes_whole_numbers_one_an_item(given: object) -> None:
-    with pytest.raises(MaskError, match=r"Padding\(key_lengths=...\) takes a \(batch,\) int64 tensor of lengths, got"):
-        Padding(given)  # type: ignore[arg-type]
-    with pytest.raises(MaskError, match=r"Padding\(query_lengths=...\)"):
-        Padding(torch.tensor([1]), given)  # type: ignore[arg-type]
-
-
-def test_padding_lengths_must_fit() -> None:
-    fits = torch.tensor([7, 0])
-    Padding(fits, torch.tensor([5, 0])).check(place())
-    with pytest.raises(MaskError, match=r"key_lengths\[1\] = 8, but there are 7 keys: lengths must lie in 0..7"):
-        Padding(torch.tensor([7, 8])).check(place())
-    with pytest.raises(MaskError, match=r"key_lengths\[0\] = -1"):
-        Padding(torch.tensor([-1, 8])).check(place())
-    with pytest.raises(MaskError, match=r"query_lengths\[0\] = 6, but there are 5 queries: lengths must lie in 0..5"):
-        Padding(fits, torch.tensor([6, 1])).check(place())
-    with pytest.raises(MaskError, match="key_lengths has 3 entries but the batch has 2: pass one length an item"):
-        Padding(torch.tensor([1, 2, 3])).check(place())
-    with pytest.raises(MaskError, match="query_lengths has 1 entries but the batch has 2"):
-        Padding(fits, torch.tensor([1])).check(place())
-
-
-def test_padding_of_an_empty_batch() -> None:
-    empty = torch.zeros(0, dtype=torch.int64)
-    assert Padding(empty, empty).dense(place(batch=0)).shape == (0, 1, 5, 7)
-
-
 def test_documents_default_to_self_attention() -> None:
     assert Documents(torch.tensor([7, 7, 9])).picture(3) == "■■·\n■■·\n··■"
     assert Documents(torch.tensor([0, 1]), torch.tensor([[1, 1, 0], [0, 0, 0]])).picture(2, 3, batch=1) == "■■■\n···"
@@ -179,3 +123,24 @@ def test_what_may_not_stand_in_mask(given: object) -> None:
 
 def test_a_mask_error_is_not_a_shape_error() -> None:
     assert not issubclass(MaskError, ShapeError)
+
+
+def test_packed_rows_and_small_arrays_have_hashes_of_their_own() -> None:
+    """One batch after another comes with documents of its own: a dict of them must not compare each with all before."""
+    packed = [Documents.packed([first, 40 - first]) for first in range(1, 40)]
+    arrays = [Dense(torch.eye(40, dtype=torch.bool)[[row]]) for row in range(40)]
+    for masks in (packed, arrays):
+        assert len({hash(mask) for mask in masks}) == len({mask.mark() for mask in masks}) == len(set(masks))
+    assert packed[0] == Documents.packed([1, 39])
+    assert packed[0].mark() == Documents.packed([1, 39]).mark()
+    assert hash(arrays[0]) == hash(Dense(arrays[0].allowed.clone()))
+    ids = torch.zeros(3, dtype=torch.int64)
+    assert Documents(ids).mark() != Documents(ids, ids).mark()
+
+
+def test_a_mark_holds_no_tensor_and_a_large_array_has_none_of_its_contents() -> None:
+    large = torch.zeros(300, 300, dtype=torch.bool)
+    assert Dense(large).mark() == Dense(~large).mark() == "dense (300, 300)"
+    mark = (Documents.packed([2, 1]) & ~Padding(torch.tensor([3]))).mark()
+    assert "tensor" not in repr(mark)
+    assert mark != (Documents.packed([2, 1]) & Padding(torch.tensor([3]))).mark()

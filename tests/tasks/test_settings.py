@@ -1,11 +1,14 @@
 """Settings: unknown keys and wrong values are refused, in words."""
 
 import json
+from typing import get_args
 
 import pytest
 
 from regard.spec.errors import SpecError
-from regard.tasks.settings import Settings, changed, differences, names, settings_from
+from regard.tasks import sections as sections_module
+from regard.tasks.sections import DataSettings, ImageSettings, TokenSettings
+from regard.tasks.settings import Settings, changed, differences, names, plain, sections, settings_from
 
 
 def test_defaults_survive_json():
@@ -60,7 +63,7 @@ def test_changed_refuses_paths_that_are_no_setting(path):
 
 
 def test_differences_name_what_differs_and_nothing_else():
-    settings = Settings(task="classify")
+    settings = Settings(task="classify", tokens=TokenSettings())
     other = changed(settings, {"train.seed": 1, "tokens.kind": "words"})
     assert differences(settings, other) == (
         "tokens.kind: 'auto' there, 'words' here",
@@ -70,6 +73,38 @@ def test_differences_name_what_differs_and_nothing_else():
 
 
 def test_names_cover_every_leaf_of_the_settings():
-    dumped = Settings(task="classify").model_dump()
-    leaves = [f"{room}.{key}" for room, inner in dumped.items() if isinstance(inner, dict) for key in inner]
-    assert names() == ("task", *leaves)
+    kinds = [
+        kind for kind in vars(sections_module).values() if isinstance(kind, type) and kind.__name__.endswith("Settings")
+    ]
+    of_room = {name: kind for name, field in Settings.model_fields.items() for kind in kinds
+               if kind is field.annotation or kind in get_args(field.annotation)}  # fmt: skip
+    assert len(of_room) == len(kinds)  # each section is one of the settings
+    every = Settings(task="classify", members={}, **{name: kind() for name, kind in of_room.items()}).model_dump()
+    leaves = [f"{room}.{key}" for room, inner in every.items() if isinstance(inner, dict) for key in inner]
+    assert [name for name in names() if "." in name] == leaves
+    assert [name for name in names() if "." not in name] == ["task", "members"]
+
+
+def test_a_section_that_is_not_used_is_in_no_json_and_refused_by_name():
+    settings = Settings(task="images", image=ImageSettings())
+    assert sections(settings) == ("data", "image", "core", "train")
+    assert list(plain(settings)) == ["task", "data", "image", "core", "train"]
+    assert settings_from(json.loads(json.dumps(plain(settings)))) == settings
+    with pytest.raises(SpecError, match=r"tokens.kind: task images has no section tokens; those it has: data, image"):
+        changed(settings, {"tokens.kind": "words"})
+    with pytest.raises(SpecError, match="no TokenSettings"):
+        settings.section(TokenSettings)
+    assert settings.section(ImageSettings) is settings.image
+
+
+def test_columns_have_names_of_their_own_by_what_they_are_for():
+    settings = changed(Settings(task="classify"), {"data.columns.text": "review", "data.columns.label": "label"})
+    assert settings.data.columns == {"text": "review"}  # a column called by what it is for needs no entry
+    assert (settings.data.column("text"), settings.data.column("label")) == ("review", "label")
+
+
+def test_what_runs_wrote_before_there_were_columns_is_read():
+    older = {"path": "a.csv", "text": "review", "label": "label"}
+    assert settings_from({"task": "classify", "data": older}).data == DataSettings(
+        path="a.csv", columns={"text": "review"}
+    )

@@ -16,7 +16,7 @@ CONFIG = {"asked": ASKED.model_dump(), "data": {"digest": "abc"}}
 @pytest.fixture
 def begun(tmp_path):
     folder = RunFolder(tmp_path / "run")
-    folder.begin(CONFIG, "{}", torch.tensor([1, 2]))
+    folder.begin(CONFIG, {"vocab/tokenizer.json": "{}"}, torch.tensor([1, 2]))
     return folder
 
 

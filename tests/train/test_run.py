@@ -41,7 +41,7 @@ def test_a_text_gets_the_same_answer_alone_and_among_others(run):
 
 
 def test_tokens_beyond_what_is_read_are_counted(run):
-    longest = run.settings.tokens.longest
+    longest = run.vocabulary.longest
     (prediction,) = run.predict(["fine " * (longest + 7)])
     assert prediction.unread == 7
     assert len(prediction.tokens) == longest
@@ -85,9 +85,9 @@ def test_loaded_weights_give_the_scores_that_were_written(run, reviews):
     # of the 200 rows 160 are training and validation rows; the other 40 are the test part
     from regard.tasks.classify import CLASSIFY
 
-    data = CLASSIFY.prepare(run.settings, run.vocabulary, lambda _: None)
-    found = run.predict([row.text for row in data.split.test])
-    right = [one.label == row.label for one, row in zip(found, data.split.test, strict=True)]
+    data = CLASSIFY.prepare(run.settings, run.setup.kept, lambda _: None)
+    found = run.predict([row.text for row in data.rows.test])
+    right = [one.label == row.label for one, row in zip(found, data.rows.test, strict=True)]
     assert sum(right) / len(right) == recorded
     assert seen.rows == 200
 

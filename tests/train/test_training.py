@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from regard.spec.errors import CheckpointError, DataError, NonFiniteLossError, RunError, SpecError
-from regard.tasks import classify
+from regard.tasks.classes import judge_classes, measures_of_classes
 from regard.tasks.classify import CLASSIFY
 from regard.tasks.event import Note, Progress, Validated
 from regard.tasks.settings import changed
@@ -24,6 +24,28 @@ def swapped(monkeypatch, **changes):
     """Training with a task of which some part is replaced."""
     task = replace(CLASSIFY, **changes)
     monkeypatch.setattr(training, "TASKS", (task,))
+
+
+class Told:
+    """The first measure, which says what it is told to on the validation part."""
+
+    def __init__(self, real, value):
+        self.real, self.value, self.name = real, value, real.name
+
+    def __call__(self, answers, truths, *, protocol, groups=None):
+        found = self.real(answers, truths, protocol=protocol, groups=groups)
+        return replace(found, value=self.value()) if protocol.startswith("part:validation") else found
+
+    def gain(self, *answers, **more):
+        return self.real.gain(*answers, **more)
+
+
+def said(value):
+    def measures(setup):
+        first, *others = measures_of_classes(setup)
+        return Told(first, value), *others
+
+    return measures
 
 
 @pytest.mark.parametrize("core", ["bilstm", "transformer"])
@@ -44,7 +66,7 @@ def test_a_run_learns_and_writes_its_folder(tiny, tmp_path, core):
         "config.json", "log.jsonl", "metrics.json", "model.safetensors", "seen.safetensors", "vocab",
     ]  # fmt: skip
     config = json.loads((run / "config.json").read_text())
-    assert config["labels"] == ["bad", "good"]
+    assert config["facts"]["labels"] == ["bad", "good"]
     assert (config["data"]["train"], config["data"]["validation"], config["data"]["test"]) == (140, 20, 40)
     assert (config["asked"]["tokens"]["kind"], config["settings"]["tokens"]["kind"]) == ("auto", "words")
 
@@ -74,12 +96,12 @@ def test_the_test_part_is_looked_at_once_and_last(tiny, tmp_path, monkeypatch):
     looked = []
     real = training.answers
 
-    def watched(task, model, part, accelerator):
+    def watched(task, setup, model, part, accelerator, **more):
         looked.append(len(part))
-        return real(task, model, part, accelerator)
+        return real(task, setup, model, part, accelerator, **more)
 
     monkeypatch.setattr(training, "answers", watched)
-    monkeypatch.setattr("regard.train.loop.answers", watched)
+    monkeypatch.setattr("regard.train.best.answers", watched)
     train_run(tiny(), tmp_path / "run")
     assert looked == [20, 20, 20, 20, 40]
 
@@ -122,17 +144,13 @@ def test_a_folder_of_another_run_is_refused(tiny, tmp_path, reviews):
 def test_early_stopping(tiny, tmp_path, monkeypatch):
     scores = iter([0.5, 0.6, 0.55, 0.59, 0.9])
 
-    def measure(answers, targets, classes, protocol):
-        found = classify._measure(answers, targets, classes, protocol)
-        return (replace(found[0], value=next(scores)), *found[1:]) if "validation" in protocol.split("|")[0] else found
-
-    swapped(monkeypatch, measure=measure)
+    swapped(monkeypatch, measures=said(lambda: next(scores)))
     tested = []
     real = training.answers
 
-    def watched(task, model, part, accelerator):
+    def watched(task, setup, model, part, accelerator):
         tested.append({name: tensor.clone() for name, tensor in model.state_dict().items()})
-        return real(task, model, part, accelerator)
+        return real(task, setup, model, part, accelerator)
 
     monkeypatch.setattr(training, "answers", watched)
     result = train_run(tiny(train__epochs=5, train__patience=2), tmp_path / "run")
@@ -150,11 +168,7 @@ def test_early_stopping(tiny, tmp_path, monkeypatch):
 
 
 def test_of_equal_scores_the_lower_loss_is_better(tiny, tmp_path, monkeypatch):
-    def measure(answers, targets, classes, protocol):
-        found = classify._measure(answers, targets, classes, protocol)
-        return tuple(replace(one, value=0.5) for one in found)
-
-    swapped(monkeypatch, measure=measure)
+    swapped(monkeypatch, measures=said(lambda: 0.5))
     heard = []
     result = train_run(tiny(train__epochs=8), tmp_path / "run", listen=heard.append)
     losses = [event.loss for event in heard if isinstance(event, Validated)]
@@ -165,8 +179,8 @@ def poisoned(steps, poison=float("nan")):
     """Losses that are not finite at some steps, counted from 0."""
     count = iter(range(10_000))
 
-    def judge(model, batch, smoothing):
-        outcome = classify._judge(model, batch, smoothing)
+    def judge(model, batch, setup):
+        outcome = judge_classes(model, batch, setup)
         if model.training and next(count) in steps:
             return replace(outcome, losses=outcome.losses + poison)
         return outcome
@@ -199,8 +213,8 @@ def test_too_many_losses_that_are_not_finite_stop_the_run_and_lose_nothing(tiny,
 
 
 def test_a_gradient_that_is_not_finite_never_reaches_the_weights(tiny, tmp_path, monkeypatch):
-    def judge(model, batch, smoothing):
-        outcome = classify._judge(model, batch, smoothing)
+    def judge(model, batch, setup):
+        outcome = judge_classes(model, batch, setup)
         # 0 * sqrt'(0) is 0 * infinity: the loss is finite, its gradient is not
         bad = (outcome.losses * 0).sqrt() if model.training else 0.0
         return replace(outcome, losses=outcome.losses + bad)
@@ -294,6 +308,5 @@ def test_a_label_seen_once_and_an_unknown_task_stop_before_anything_is_written(t
 
 def test_marks_are_of_the_texts_that_were_seen(tiny, tmp_path):
     data = CLASSIFY.prepare(tiny(), None, lambda _: None)
-    marks = training._marks(data)
-    assert len(marks) == len(data.train) + len(data.validation)
-    assert np.all(np.diff(marks.numpy()) > 0)
+    assert len(data.marks) == len(data.train) + len(data.validation)
+    assert np.all(np.diff(data.marks) > 0)

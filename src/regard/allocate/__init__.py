@@ -5,6 +5,7 @@ from regard.allocate.allocation import Allocation
 from regard.allocate.compare import compare
 from regard.allocate.comparison import Comparison
 from regard.allocate.eviction import Eviction
+from regard.allocate.periphery import Periphery
 from regard.allocate.profile import profile
 from regard.allocate.profiled import Profile
 from regard.allocate.use import Used, use
@@ -13,6 +14,7 @@ __all__ = [
     "Allocation",
     "Comparison",
     "Eviction",
+    "Periphery",
     "Profile",
     "Used",
     "allocate",

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from regard.allocate.allocation import Allocation
 from regard.allocate.heads import KeyHead, Mark, key_heads
+from regard.allocate.lessons import Lessons
 from regard.allocate.profiled import Profile
 from regard.allocate.water import fill, hull
+from regard.kernels.sketch_basis import Basis
 from regard.spec.budget import Budget
 from regard.spec.errors import SpecError
 from regard.spec.policy import WindowSinks
@@ -61,7 +65,7 @@ def even(profile: Profile, budget: Budget) -> Allocation:
     layers: dict[str, tuple[Budget, ...]] = {}
     for head in heads:
         layers[head.path] = (*layers.get(head.path, ()), budget)
-    return Allocation(profile.model, layers, share=share, unit=profile.unit)
+    return Allocation(profile.model, layers, share=share, unit=profile.unit, bases=_bases(profile, layers))
 
 
 def _allocation(profile: Profile, heads: list[KeyHead], marks: list[Mark], given: list[Budget]) -> Allocation:
@@ -69,7 +73,21 @@ def _allocation(profile: Profile, heads: list[KeyHead], marks: list[Mark], given
     for head, budget in zip(heads, given, strict=True):
         layers[head.path] = (*layers.get(head.path, ()), budget)
     share, cost = sum(mark.bytes for mark in marks) / profile.full, sum(mark.cost for mark in marks)
-    return Allocation(profile.model, layers, share=share, cost=cost, unit=profile.unit)
+    return Allocation(profile.model, layers, share, cost, profile.unit, _bases(profile, layers))
+
+
+def _bases(profile: Profile, layers: Mapping[str, tuple[Budget, ...]]) -> dict[str, tuple[Basis | None, ...]]:
+    """Those that the budgets use; a layer without any is left out."""
+    found = {}
+    for path, lessons in profile.lessons().items():
+        bases = tuple(_basis(lessons, head, budget) for head, budget in enumerate(layers[path]))
+        if any(each is not None for each in bases):
+            found[path] = bases
+    return found
+
+
+def _basis(lessons: Lessons, head: int, budget: Budget) -> Basis | None:
+    return None if budget.fraction == 1 else lessons.basis(head, budget.policy)
 
 
 def _share(budget: Budget) -> float:

@@ -9,15 +9,19 @@ from typing import Any
 
 from torch import nn
 
+from regard.allocate.basis_form import basis_of, plain_basis
 from regard.allocate.fingerprint import Fingerprint
 from regard.allocate.policy_form import budget_of, plain_budget
 from regard.allocate.stored import exactly, read, write
+from regard.kernels.sketch_basis import Basis
 from regard.spec.budget import Budget
 from regard.spec.errors import DataError, SpecError
+from regard.spec.policy import Focus
 from regard.spec.value import is_number
 
-FORMAT = "regard allocation 1"
-_ENTRIES = ("model", "expected", "layers")
+FORMAT = "regard allocation 2"
+_ENTRIES = ("model", "expected", "layers", "bases")
+_OLDER = {"regard allocation 1": _ENTRIES[:-1]}  # brought no bases along: each prompt teaches one
 _EXPECTED = ("share", "cost", "unit")
 
 
@@ -27,6 +31,9 @@ class Allocation:
 
     What the profile lets expect: share, of all bytes that are read; cost, added to the loss, in `unit` ("nats a token"
     or "share of the output"); None where nothing is known.
+
+    bases: module path -> for each key head the basis that its sketches start from, learnt from the profile's texts, or
+    None; a layer without any is not there, and learns from each prompt.
     """
 
     model: Fingerprint
@@ -34,6 +41,8 @@ class Allocation:
     share: float | None = None
     cost: float | None = None
     unit: str = ""
+    bases: Mapping[str, tuple[Basis | None, ...]] = field(default_factory=dict)
+    _joined: dict[tuple[str, range], Basis | None] = field(default_factory=dict, init=False, repr=False)
     _runs: dict[str, tuple[tuple[range, Budget], ...]] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -46,6 +55,22 @@ class Allocation:
             value = getattr(self, name)
             if value is not None and not (is_number(value) and value >= 0):
                 raise SpecError(f"Allocation({name}={value!r}): expected a number that is not below 0, or None")
+        for path, bases in self.bases.items():
+            self._check_bases(path, bases)
+
+    def _check_bases(self, path: str, bases: tuple[Basis | None, ...]) -> None:
+        budgets = self.layers.get(path, ())
+        if len(bases) != len(budgets):
+            raise SpecError(f"{path} has {len(bases)} bases and {len(budgets)} budgets: expected one a key head")
+        for head, (basis, budget) in enumerate(zip(bases, budgets, strict=True)):
+            if basis is None:
+                continue
+            if not isinstance(budget.policy, Focus):
+                raise SpecError(f"{path}, head {head}: {budget.policy!r} keeps no sketch, and has a basis for one")
+            try:
+                basis.for_policy(budget.policy, (1, 1, basis.dim, basis.value_dim), basis.key.device)
+            except SpecError as error:
+                raise SpecError(f"{path}, head {head}: {error}") from None
 
     def check(self, model: nn.Module) -> None:
         """Raises `SpecError` where this allocation was made for another model."""
@@ -64,6 +89,13 @@ class Allocation:
             found = self._runs[path] = tuple(made)
         return found
 
+    def basis(self, path: str, heads: range) -> Basis | None:
+        """For key heads of a layer that have one budget; None where one of them has none."""
+        if (path, heads) not in self._joined:
+            found = [each for each in self.bases.get(path, ())[heads.start : heads.stop] if each is not None]
+            self._joined[path, heads] = Basis.joined(found) if len(found) == len(heads) else None
+        return self._joined[path, heads]
+
     def __repr__(self) -> str:
         heads = sum(len(each) for each in self.layers.values())
         share = "" if self.share is None else f", {100 * self.share:.3g} % of all bytes"
@@ -80,6 +112,10 @@ class Allocation:
             "model": self.model.plain(),
             "expected": {name: getattr(self, name) for name in _EXPECTED},
             "layers": {name: [plain_budget(each) for each in heads] for name, heads in self.layers.items()},
+            "bases": {
+                name: [None if each is None else plain_basis(each) for each in heads]
+                for name, heads in self.bases.items()
+            },
         }
         write(Path(path), FORMAT, body)
 
@@ -87,15 +123,27 @@ class Allocation:
     def load(cls, path: str | Path) -> Allocation:
         """Reads what `save` wrote. Raises `DataError` for any other file, version, policy or parameter."""
         place = Path(path)
-        found = read(place, FORMAT, _ENTRIES)
+        found = read(place, FORMAT, _ENTRIES, _OLDER)
         expected = exactly(found["expected"], _EXPECTED, f"{place}, expected")
         if not isinstance(expected["unit"], str):
             raise DataError(f"{place}: expected a text as unit")
         model = Fingerprint.from_plain(found["model"], f"{place}, model")
         try:
-            return cls(model, _layers(found["layers"], place), **expected)
+            return cls(model, _layers(found["layers"], place), **expected, bases=_bases(found.get("bases", {}), place))
         except SpecError as error:
             raise DataError(f"{place}: {error}") from None
+
+
+def _bases(given: Any, path: Path) -> dict[str, tuple[Basis | None, ...]]:
+    if not isinstance(given, dict) or not all(isinstance(heads, list) for heads in given.values()):
+        raise DataError(f"{path}: expected under bases a list for some module paths, a basis or null for each key head")
+    return {
+        name: tuple(
+            None if each is None else basis_of(each, f"{path}, basis of {name}, head {head}")
+            for head, each in enumerate(heads)
+        )
+        for name, heads in given.items()
+    }
 
 
 def _layers(given: Any, path: Path) -> dict[str, tuple[Budget, ...]]:

@@ -19,12 +19,12 @@ from regard.allocate.sample import (
     Sample,
     check_row,
     continued,
-    copied,
     decodes,
     logits_of,
     main_of,
     read_prompt,
 )
+from regard.allocate.spending import Spending
 from regard.allocate.use import use
 from regard.engine.attend import FEW_QUERIES, choose
 from regard.spec.budget import Budget
@@ -107,7 +107,7 @@ class _Tally:
         exact = choose(request, None).run(request)[0]
         self.errors.setdefault(path, []).append(relative(output, exact).mean().cpu())
 
-    def count(self, spending: Any) -> None:
+    def count(self, spending: Spending | None) -> None:
         if spending is not None:
             self.read += sum(spending.read.values())
             self.full += sum(spending.full.values())
@@ -141,30 +141,39 @@ def _decoded(
     start = ids.shape[1] // 2 if prompt is None else prompt
     if not 0 < start < ids.shape[1] - 1:
         raise SpecError(f"prompt={prompt}: a sample has {ids.shape[1]} tokens; expected some before and some after it")
-    with use(model):
-        kept = read_prompt(model, ids[:, :start])
     for name, budget in ways.items():
-        tally, cache = tallies[name], copied(kept)
-        _, peak = extra_bytes(partial(_rest, model, ids, start, cache, budget, tally))
+        tally = tallies[name]
+        with use(model, budget) as used:
+            cache = _prompt(model, ids[:, :start], used.spending)
+            _, peak = extra_bytes(partial(_rest, model, ids, start, cache, used.spending, tally))
         tally.took(peak if next(model.parameters()).device.type == "cpu" else None)
         yield ids.shape[1] - start
 
 
-def _rest(model: nn.Module, ids: Tensor, start: int, cache: Any, budget: Any, tally: _Tally) -> None:
+def _prompt(model: nn.Module, ids: Tensor, spending: Spending | None) -> Any:
+    """The cache after a prompt that is read exactly, however short, in each way anew: policies learn from it."""
+    if spending is not None:
+        spending.at_most = 0
+    cache = read_prompt(model, ids)
+    if spending is not None:
+        spending.at_most = FEW_QUERIES
+    return cache
+
+
+def _rest(model: nn.Module, ids: Tensor, start: int, cache: Any, spending: Spending | None, tally: _Tally) -> None:
     """Read what comes after the prompt, a stretch at a time."""
-    with use(model, budget) as used:
-        stretches = continued(model, ids, start, cache, FEW_QUERIES)
-        for number in range(-(-(ids.shape[1] - start) // FEW_QUERIES)):
-            watched = used.spending is not None and number % WATCHED == 0
-            if used.spending is not None:
-                used.spending.witness = tally.witness if watched else None
-            began = time.perf_counter()
-            places, output = next(stretches)
-            if not watched:
-                tally.seconds += time.perf_counter() - began
-                tally.timed += len(places)
-            _count_loss(tally, output, ids[0, places.start + 1 : places.stop + 1])
-        tally.count(used.spending)
+    stretches = continued(model, ids, start, cache, FEW_QUERIES)
+    for number in range(-(-(ids.shape[1] - start) // FEW_QUERIES)):
+        watched = spending is not None and number % WATCHED == 0
+        if spending is not None:
+            spending.witness = tally.witness if watched else None
+        began = time.perf_counter()
+        places, output = next(stretches)
+        if not watched:
+            tally.seconds += time.perf_counter() - began
+            tally.timed += len(places)
+        _count_loss(tally, output, ids[0, places.start + 1 : places.stop + 1])
+    tally.count(spending)
 
 
 def _count_loss(tally: _Tally, output: Any, targets: Tensor) -> None:

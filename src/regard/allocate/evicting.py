@@ -15,6 +15,7 @@ from torch import Tensor
 from regard.allocate.eviction import Eviction
 from regard.allocate.held import Held
 from regard.allocate.shares import chosen, filled, worth
+from regard.allocate.sketched import Sketched
 from regard.allocate.storage import Run, Storage
 from regard.engine import seam_cache
 from regard.engine.seam_cache import Slot
@@ -138,8 +139,9 @@ class Evicting:
 
     def _storage(self, asked: Request, real: Tensor | None) -> Storage:
         """The place for another kind."""
-        step, half_life = self.eviction.step, self.eviction.half_life
-        return Held.of(asked.key, asked.value, room=step, half_life=half_life, real=real)
+        step, half_life, periphery = self.eviction.step, self.eviction.half_life, self.eviction.periphery
+        held = Held.of(asked.key, asked.value, room=step, half_life=half_life, real=real)
+        return held if periphery is None else Sketched.of(held, periphery, asked)
 
     def _missed(self) -> KernelError:
         unread = {**self.reaching.unseen, **self.reaching.unread} or {"a layer": "it ran out of sight"}
@@ -158,7 +160,7 @@ class Evicting:
         """Account for the queries, and cut back where that is due: this layer, or, where all share, every layer after
         the last of them; then True."""
         together = self.eviction.sizes == "layers"
-        layers, size = slot.every() if together else [held], self.eviction.size(held.seen)
+        layers, size = slot.every() if together else [held], held.size(self.eviction)
         # those behind this layer are still to get their new keys
         total = sum(sum(each.sizes) + (held.seen - each.seen) * len(each.sizes) for each in layers)
         due = total > (size + self.eviction.step) * sum(len(each.sizes) for each in layers)
@@ -231,7 +233,13 @@ def _mb(count: float) -> str:
 
 
 def outside(sizes: list[int]) -> SpecError:
-    """To refuse a cache whose heads hold different numbers of keys where no one attends to each by itself."""
+    """To refuse a cache where no one attends to each of its heads by itself: they hold different numbers of keys, or a
+    sketch of others."""
+    if min(sizes) == max(sizes):
+        return SpecError(
+            "this cache holds a sketch of the keys that were let go of, which the model's own attention cannot read: "
+            "call the model in `with regard.use(model, eviction=...)`"
+        )
     return SpecError(
         f"the key heads of this cache hold different numbers of keys ({min(sizes):,} to {max(sizes):,}), which the "
         "model's own attention cannot read: call the model in `with regard.use(model, eviction=...)`"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from regard.allocate.periphery import Periphery
 from regard.spec.errors import SpecError
 from regard.spec.value import Value, described, is_number
 
@@ -35,8 +36,13 @@ class Eviction(Value):
     arXiv 2404.14469). by: "received", mass for each query that came since the key did, which is what it may expect of
     the next one; "total", the sum of it, by which older keys are ahead (H2O: Zhang et al. 2023, arXiv 2306.14048); or
     "random", for comparison.
+    periphery: keys that would be let go of stay as a sketch, through which queries read them (`Periphery`), in one
+    softmax with those that are kept. What the sketch takes is part of `fraction`, counted as in a 16-bit cache: fewer
+    keys stay as they are, and the memory is the same. Beside a number of `keys` it comes on top, and grows. None: they
+    are gone.
 
-    Raises `SpecError` for none or both of `fraction` and `keys`, and for numbers out of range.
+    Raises `SpecError` for none or both of `fraction` and `keys`, for numbers out of range, and for a periphery that
+    leaves no room for keys as they are.
     """
 
     fraction: float | None = None
@@ -49,6 +55,7 @@ class Eviction(Value):
     pool: int = 1
     by: str = "received"
     step: int = 64
+    periphery: Periphery | None = None
 
     def __post_init__(self) -> None:
         if (self.fraction is None) == (self.keys is None):
@@ -72,18 +79,38 @@ class Eviction(Value):
             raise SpecError(f"Eviction(half_life={described(self.half_life)}): expected tokens, above 0, or None")
         self._one_of("sizes", SIZES)
         self._one_of("by", JUDGES)
+        if self.periphery is not None:
+            self._beside(self.periphery)
 
-    def size(self, seen: int) -> int:
-        """Keys that a key head keeps, of `seen`; where sizes differ, their mean."""
+    def size(self, seen: int, beside: float = 0.0) -> int:
+        """Keys that a key head keeps as they are, of `seen`; where sizes differ, their mean. beside: what else it
+        holds, in keys that take as much memory."""
         if self.keys is not None:
             return min(self.keys, seen)
         assert self.fraction is not None
-        return min(math.ceil(round(self.fraction * seen, 6)), seen)  # .1 x 30 is a little above 3 in floats
+        whole = math.ceil(round(self.fraction * seen, 6))  # .1 x 30 is a little above 3 in floats
+        if whole < seen and self.periphery is not None:
+            whole = max(math.floor(whole - beside), self.first + self.periphery.grain)
+        return min(whole, seen)
 
     def spared(self, size: int) -> tuple[int, int]:
         """(first, latest) keys that stay whatever they received. The very last key always does."""
         first = min(self.first, max(size - 1, 0))
         return first, min(size - first, max(1, round(self.latest * size)))
+
+    def _beside(self, periphery: Periphery) -> None:
+        if not isinstance(periphery, Periphery):
+            raise SpecError(f"Eviction(periphery={described(periphery)}): expected a Periphery, or None")
+        if self.keys is not None and self.keys < self.first + periphery.grain:
+            raise SpecError(
+                f"Eviction(keys={self.keys}, first={self.first}, periphery={periphery!r}): expected at least "
+                f"{self.first + periphery.grain} keys, the first ones and a block of {periphery.grain}"
+            )
+        if self.fraction is not None and self.fraction <= periphery.share:
+            raise SpecError(
+                f"Eviction(fraction={self.fraction}, periphery={periphery!r}): the sketch alone takes "
+                f"{periphery.share:.3f} of a 16-bit cache; give more, a coarser grain, or fewer bits"
+            )
 
     def _whole(self, name: str, least: int) -> None:
         given = getattr(self, name)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
+from regard.allocate.eviction import Eviction
 from regard.allocate.mass import faded, possible, received
 from regard.allocate.part import Part
 from regard.allocate.storage import Mass, Run
@@ -64,6 +65,9 @@ class Held:
     @property
     def batch(self) -> int:
         return int(self.parts[0].keys.shape[0])
+
+    def size(self, eviction: Eviction) -> int:
+        return eviction.size(self.seen)
 
     def append(self, key: Tensor, value: Tensor) -> None:
         for part in self.parts:

@@ -14,11 +14,12 @@ from regard.allocate.profiled import SIGHTS
 from regard.allocate.spending import kept_to
 from regard.engine.observation import Wanted
 from regard.engine.observe import statistics
+from regard.engine.seam_cut import span
 from regard.kernels.sketch import Sketch
 from regard.spec.budget import Budget
 from regard.spec.errors import RegardError
 from regard.spec.mask import Mask
-from regard.spec.policy import Focus, Policy
+from regard.spec.policy import Focus, Policy, WindowSinks
 from regard.spec.positional import Prefix, Window
 from regard.spec.request import Request
 
@@ -48,10 +49,13 @@ class Asked:
     queries: int
     seed: int
 
-    def measured(self, request: Request, exact: Tensor, *, first: int, past: Tensor | None = None) -> Measured | None:
+    def measured(
+        self, request: Request, exact: Tensor, *, first: int, past: Tensor | None = None, moving: bool = False
+    ) -> Measured | None:
         """Measure a call whose exact output is known, at queries from `first` on; None where there are none.
 
-        past: (batch, heads, m, dim), queries that were asked before the call's own, for a sketch to be made by.
+        past: (batch, heads, m, dim), queries that were asked before the call's own, for a sketch to be made by. moving:
+        the keys begin otherwise at each call (see `moves`), so that no sketch can follow them.
         """
         stretches = drawn(request.place.query_len, self.queries, self.seed, first)
         if not stretches or not request.place.key_len:
@@ -62,18 +66,19 @@ class Asked:
             before = request.query[:, :, : part.start]
             before = before if past is None else torch.cat((past, before), 2)
             own = exact[:, :, part.start : part.stop]
-            for name, value in self._curves(at_rows(request, part), own, before).items():
+            for name, value in self._curves(at_rows(request, part), own, before, moving).items():
                 parts.setdefault(name, []).append(value)
         deltas = torch.cat(parts.pop("deltas"), 2)
         curves = {name: torch.stack(values).mean(0) for name, values in parts.items()}
         return Measured(rows, sights(request, rows) | curves, deltas)
 
-    def _curves(self, request: Request, exact: Tensor, past: Tensor) -> dict[str, Tensor]:
+    def _curves(self, request: Request, exact: Tensor, past: Tensor, moving: bool) -> dict[str, Tensor]:
         """share, error, square (kv_heads, policies, fractions), full (kv_heads,) and deltas of one stretch."""
         kv_heads = request.key.shape[1]
         points: dict[str, list[Tensor]] = {name: [] for name in ("share", "error", "square", "deltas")}
         full = pairs(request) * each_key(request) / max(1, exact.shape[0] * exact.shape[2])
-        for policy in self.policies:
+        for given in self.policies:
+            policy = WindowSinks() if moving and isinstance(given, Focus) else given  # as `use` does it there
             sketch = sketched(request, past, policy)
             for fraction in self.fractions:
                 spent, _ = kept_to(request, Budget(fraction=fraction, policy=policy), sketch)
@@ -86,6 +91,12 @@ class Asked:
         deltas = torch.stack(points.pop("deltas"), 3)
         laid = {name: torch.stack(values, -1).view(size) for name, values in points.items()}
         return laid | {"deltas": deltas, "full": torch.full((kv_heads,), full, dtype=torch.float64)}
+
+
+def moves(request: Request) -> bool:
+    """Whether a window has left the first key behind: a later call sees other first keys."""
+    place = request.place
+    return place.query_start + place.query_len - 1 + span(request.mask)[0] > 0
 
 
 def unbudgeted(request: Request) -> str | None:

@@ -15,18 +15,19 @@ from regard.allocate.running import Running
 from regard.allocate.sample import Sample
 from regard.allocate.weighing import Weighing
 from regard.spec.errors import DataError, RunError, SpecError
-from regard.spec.policy import Focus, Policy, WindowSinks
+from regard.spec.policy import Focus, HeavyHitters, ObservedWindow, Policy, WindowSinks
 
 # How Focus may split a head's bytes: between the latest keys, the sketch and the keys read one by one. Plain
 # WindowSinks is always among the choices, so that an allocation is never worse than it on its profile.
 POLICIES: tuple[Policy, ...] = (
     WindowSinks(),
     Focus(),
-    Focus(latest=0.5),
-    Focus(sketch=0.25),
-    Focus(bits=4, exact=48),
-    Focus(bits=4, exact=80),
-    Focus(sketch=0.25, grain=128),
+    Focus(bits=4, exact=64),
+    Focus(bits=4, exact=160),
+    Focus(bits=4, exact=48, first=4, latest=0.5),
+    Focus(sketch=0.25, grain=128, bits=4, exact=48, first=4),
+    Focus(sketch=0.25, grain=32, bits=4, exact=64, first=4),
+    Focus(sketch=0.125, grain=128, bits=4, exact=16, first=4),
 )
 FRACTIONS = (0.02, 0.05, 0.1, 0.2, 0.4)
 QUERIES = 32
@@ -57,18 +58,23 @@ def profile(
     query x key; a sample takes the memory of reading it, and of a training step on its last 128 tokens (on all of it
     where the model keeps no cache).
 
+    Beside these figures the sums are kept from which sketches of `Focus` learn in which directions keys differ, so that
+    an allocation made from the profile brings its bases along, and nothing is learnt at a prompt.
+
     path: written after each sample; where it holds a profile of the same model and settings, its samples are not
     measured again. listen: called with the number of samples done and what is being done.
 
     WindowSinks() is measured whether it is named or not. The model should be in evaluation mode.
 
     Raises:
-        SpecError: a model in training mode, no samples, settings out of range, or samples that run other layers.
+        SpecError: a model in training mode, no samples, settings out of range, a policy that watches earlier queries,
+            or samples that run other layers.
         DataError: the file at `path` is of another model, other settings, or other samples.
         RunError: the figures of a sample are not finite, or the file cannot be written.
     """
     if isinstance(model, nn.Module) and any(part.training for part in model.modules()):
         raise SpecError(f"{type(model).__name__} is in training mode: call model.eval() first")
+    _refuse_watching(policies)
     listed = tuple(policies) if WindowSinks() in policies else (WindowSinks(), *policies)
     fresh = Profile(Fingerprint.of(model), listed, tuple(fractions), queries)
     place = None if path is None else Path(path)
@@ -89,11 +95,23 @@ def profile(
     return found
 
 
+def _refuse_watching(policies: Sequence[Policy]) -> None:
+    for policy in policies:
+        if isinstance(policy, (HeavyHitters, ObservedWindow)):
+            raise SpecError(
+                f"{type(policy).__name__} goes by what earlier queries looked at, and a profile looks at a few queries "
+                "alone: leave it out, and measure Budget(..., policy=...) by compare"
+            )
+
+
 def _measured(model: nn.Module, found: Profile, sample: Sample, number: int, listen: Listener) -> Profile:
     asked = Asked(found.policies, found.fractions, found.queries, seed=number)
     weighing = Weighing(asked, lambda path: listen(number - 1, f"sample {number}: {path}"))
     unit, figures = weighing.run(model, sample)
-    layers = {path: Layer({name: Running.of(value) for name, value in each.items()}) for path, each in figures.items()}
+    layers = {
+        path: Layer({name: Running.of(value) for name, value in each.items()}, weighing.lessons.get(path))
+        for path, each in figures.items()
+    }
     _check(layers, number)
     return found.further(sample.hash, unit, layers, weighing.kept)
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from regard.allocate.fingerprint import Fingerprint
+from regard.allocate.lessons import Lessons
 from regard.allocate.policy_form import plain, policy_of
 from regard.allocate.running import Running
 from regard.allocate.stored import exactly, read, write
@@ -19,11 +20,12 @@ from regard.spec.errors import DataError, SpecError
 from regard.spec.policy import Policy
 from regard.spec.value import is_number
 
-FORMAT = "regard profile 1"
+FORMAT = "regard profile 2"
 SIGHTS = ("breadth", "distance", "lse", "first", "latest")  # a number for each query head
 HEADS = ("full", "weight")  # a number for each key head
 POINTS = ("share", "error", "square", "cost")  # for each key head, policy and fraction
-_ENTRIES = ("model", "policies", "fractions", "queries", "unit", "samples", "kept", "layers")
+_ENTRIES = ("model", "policies", "fractions", "queries", "unit", "samples", "kept", "layers", "lessons")
+_OLDER = {"regard profile 1": _ENTRIES[:-1]}  # taught no basis
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,9 +38,12 @@ class Layer:
     squared relative error of 1 in the head's output costs, if it points anywhere (see `regard.allocate.weighing`).
     (kv_heads, policies, fractions): share of `full` that was read; error, the mean relative error of the output,
     |output - exact| / |exact|; square, the mean of its square; cost, what these errors, as they point, cost.
+
+    lessons: sums that bases of sketches are learnt from; None where no policy has a sketch, or no text was long enough.
     """
 
     figures: Mapping[str, Running]
+    lessons: Lessons | None = None
 
     @property
     def heads(self) -> int:
@@ -54,7 +59,9 @@ class Layer:
 
     def merged(self, other: Layer) -> Layer:
         """Both layers' observations."""
-        return Layer({name: own.merged(other.figures[name]) for name, own in self.figures.items()})
+        known = [each for each in (self.lessons, other.lessons) if each is not None]
+        lessons = known[0].plus(known[1]) if len(known) == 2 else next(iter(known), None)
+        return Layer({name: own.merged(other.figures[name]) for name, own in self.figures.items()}, lessons)
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +98,11 @@ class Profile:
     def full(self) -> float:
         """Bytes that one token reads when every head reads all it may attend to."""
         return float(sum(layer["full"].sum() for layer in (self.layers or {}).values()))
+
+    def lessons(self) -> dict[str, Lessons]:
+        """What bases of sketches are learnt from, for each layer that has some."""
+        layers = self.layers or {}
+        return {path: layer.lessons for path, layer in layers.items() if layer.lessons is not None}
 
     @property
     def size(self) -> tuple[int, int]:
@@ -132,6 +144,7 @@ class Profile:
             "samples": list(self.samples),
             "kept": dict(self.kept or {}),
             "layers": layers,
+            "lessons": {path: each.plain() for path, each in self.lessons().items()},
         }
         write(Path(path), FORMAT, body)
 
@@ -139,14 +152,15 @@ class Profile:
     def load(cls, path: str | Path) -> Profile:
         """Reads what `save` wrote. Raises `DataError` for any other file, and for figures that are not finite."""
         place = Path(path)
-        found = read(place, FORMAT, _ENTRIES)
+        found = read(place, FORMAT, _ENTRIES, _OLDER)
         policies = tuple(policy_of(each, f"{place}, policy {at}") for at, each in enumerate(_list(place, found, 1), 1))
         fractions = tuple(_list(place, found, 2))
         texts = (found["unit"], *_list(place, found, 5))
         if not all(isinstance(each, str) for each in texts) or not isinstance(found["layers"], dict):
             raise DataError(f"{place}: expected texts under unit and samples, and an object under layers")
+        lessons = _lessons(found, policies, place)
         layers = {
-            name: _layer(given, (len(policies), len(fractions)), f"{place}, {name}")
+            name: _layer(given, (len(policies), len(fractions)), f"{place}, {name}", lessons.get(name))
             for name, given in found["layers"].items()
         }
         model = Fingerprint.from_plain(found["model"], f"{place}, model")
@@ -169,7 +183,15 @@ def _list(path: Path, found: dict[str, Any], place: int) -> list[Any]:
     return list(found[name])
 
 
-def _layer(given: Any, size: tuple[int, int], where: str) -> Layer:
+def _lessons(found: dict[str, Any], policies: tuple[Policy, ...], place: Path) -> dict[str, Lessons]:
+    """None in a file of an earlier version: allocations made from it let sketches learn from each prompt."""
+    given = found.get("lessons", {})
+    if not isinstance(given, dict) or set(given) - set(found["layers"]):
+        raise DataError(f"{place}: expected under lessons an object, its names among those of layers")
+    return {path: Lessons.from_plain(each, policies, f"{place}, lessons of {path}") for path, each in given.items()}
+
+
+def _layer(given: Any, size: tuple[int, int], where: str, lessons: Lessons | None) -> Layer:
     found = exactly(given, (*SIGHTS, *HEADS, *POINTS), where)
     heads, kv_heads = (_length(found[name], f"{where}, {name}") for name in ("breadth", "full"))
     shapes: dict[str, tuple[int, ...]] = dict.fromkeys(SIGHTS, (heads,))
@@ -177,7 +199,11 @@ def _layer(given: Any, size: tuple[int, int], where: str) -> Layer:
     figures = {name: Running.from_plain(found[name], shape, f"{where}, {name}") for name, shape in shapes.items()}
     if any(bool((figures[name].mean < 0).any()) for name in (*HEADS, *POINTS)):
         raise DataError(f"{where}: a figure is below 0; make the profile again")
-    return Layer(figures)
+    if lessons is not None and lessons.asked.total.shape[0] != kv_heads:
+        raise DataError(
+            f"{where}: its lessons are of {lessons.asked.total.shape[0]} key heads, its figures of {kv_heads}"
+        )
+    return Layer(figures, lessons)
 
 
 def _length(given: Any, where: str) -> int:

@@ -22,6 +22,7 @@ def worth(eviction: Eviction, mass: Mass, size: int) -> Tensor:
         side = eviction.pool // 2
         judged = avg_pool1d(judged[:, None], eviction.pool, 1, side, count_include_pad=False)[:, 0]
     first, latest = eviction.spared(size)
+    latest = max(latest, mass.late)
     if real is None:
         judged[:, :first] = KEPT
         judged[:, judged.shape[1] - latest :] = KEPT

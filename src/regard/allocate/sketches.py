@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import torch
 from torch import Tensor
 
+from regard.allocate.marks import Marks
 from regard.kernels.sketch import Sketch
+from regard.kernels.sketch_basis import Basis
 from regard.spec.errors import RegardError
 from regard.spec.policy import Focus
 from regard.spec.request import Request
@@ -17,67 +18,58 @@ Place = tuple[str, int, int, Focus]  # module path, the key heads' range, policy
 
 @dataclass(frozen=True, eq=False)
 class _Held:
-    """A sketch, and some keys of the cache it is of: (batch, kv_heads, 3, d), the first, the middle and the last."""
+    """A sketch, and what its cache is known by."""
 
     sketch: Sketch
-    marks: Tensor
+    marks: Marks
 
     @classmethod
-    def of(cls, request: Request, policy: Focus, query: Tensor | None) -> _Held:
-        sketch = Sketch.of(request.key, request.value, query=query, policy=policy)
-        return cls(sketch, _marks(request.key, sketch.length).clone())
-
-    def is_of(self, request: Request) -> bool:
-        """Whether these keys begin as those that were sketched. A cache that was reordered, cut or begun anew does not,
-        nor does one whose first keys were dropped."""
-        key, marks = request.key, self.marks
-        if key.shape[2] < self.sketch.length or (key.shape[:2], key.dtype) != (marks.shape[:2], marks.dtype):
-            return False
-        return torch.equal(_marks(key, self.sketch.length), marks)
+    def of(cls, request: Request, policy: Focus, query: Tensor | None, basis: Basis | None) -> _Held:
+        query = query if basis is None else None
+        sketch = Sketch.of(request.key, request.value, query=query, policy=policy, basis=basis)
+        return cls(sketch, Marks.of(request.key, sketch.length))
 
     def followed(self, request: Request) -> _Held:
         before = self.sketch.length
         self.sketch.follow(request.key, request.value)
         after = self.sketch.length
-        return self if after == before else _Held(self.sketch, _marks(request.key, after).clone())
+        return self if after == before else _Held(self.sketch, Marks.of(request.key, after))
 
 
 @dataclass(eq=False)
 class Sketches:
-    """One for each module, run of key heads and policy. A prompt's own queries teach what will be asked; where none was
-    seen, nothing is assumed of it. Keys that begin otherwise at each call (a window that moves) are not sketched."""
+    """One for each module, run of key heads and policy. Where no basis is given, a prompt's own queries teach what will
+    be asked; where none was seen, nothing is assumed of it. Keys that begin otherwise at each call (a window that
+    moves) are not sketched."""
 
     _held: dict[Place, _Held] = field(default_factory=dict)
     _shifting: set[Place] = field(default_factory=set)
 
-    def learn(self, path: str, heads: range, request: Request, policy: Focus) -> None:
+    def learn(self, path: str, heads: range, request: Request, policy: Focus, basis: Basis | None = None) -> None:
         """A prompt was read exactly: sketch its keys, for what follows."""
         place = (path, heads.start, heads.stop, policy)
         self._shifting.discard(place)
         try:
-            self._held[place] = _Held.of(request, policy, request.query)
+            self._held[place] = _Held.of(request, policy, request.query, basis)
         except RegardError:  # too short, or nothing that can be sketched: the call that asks for it says why
             self._held.pop(place, None)
 
-    def of(self, path: str, heads: range, request: Request, policy: Focus) -> Sketch | None:
+    def of(self, path: str, heads: range, request: Request, policy: Focus, basis: Basis | None = None) -> Sketch | None:
         """The sketch for a call, brought up to date; None where the keys begin otherwise at each call.
 
         Raises what `Sketch.of` does.
         """
         place = (path, heads.start, heads.stop, policy)
         held = self._held.get(place)
-        if held is None or not held.is_of(request):
-            if held is not None and place in self._shifting:
+        if held is None or not held.marks.are_of(request.key):
+            fresh = request.place.query_start == 0  # a text from its start, whose queries are all here
+            shifting = held is not None and not fresh
+            if shifting and place in self._shifting:
                 return None
-            if held is not None:
+            if shifting:
                 self._shifting.add(place)
-            held = _Held.of(request, policy, None)
+            held = _Held.of(request, policy, request.query if fresh else None, basis)
         else:
             held = held.followed(request)
         self._held[place] = held
         return held.sketch
-
-
-def _marks(key: Tensor, length: int) -> Tensor:
-    """(batch, kv_heads, 3, d): copies nothing but three keys of each head."""
-    return key[:, :, [0, length // 2, max(0, length - 1)]]

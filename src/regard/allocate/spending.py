@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -11,22 +12,27 @@ from torch import Tensor
 from regard.allocate.allocation import Allocation
 from regard.allocate.cut import at_heads, each_key, pairs
 from regard.allocate.sketches import Sketches
+from regard.allocate.watching import Watching, watches
 from regard.engine.attend import FEW_QUERIES, choose
 from regard.kernels.policies import spend
 from regard.kernels.sketch import Sketch
+from regard.kernels.sketch_basis import Basis
 from regard.kernels.spent import Spent
 from regard.spec.budget import Budget
 from regard.spec.errors import KernelError, RegardError
-from regard.spec.policy import Focus, WindowSinks
+from regard.spec.policy import Focus, HeavyHitters, ObservedWindow, WindowSinks
 from regard.spec.request import Request
 
+SMALL = 1024  # keys: layers whose window is no larger are left exact by one budget for all heads
 Witness = Callable[[str, Request, Tensor], None]
 
 
 @dataclass(eq=False)
 class Spending:
     """budget: one for all heads, or an allocation. at_most: calls of more queries than that run exact;
-    None for no limit.
+    None for no limit. One budget for all heads leaves layers exact that have a window of at most 1,024 keys: what they
+    read does not grow with the text, and they lose most by reading less (docs/decisions, "focus and periphery"). An
+    allocation says of each layer what it is to read.
 
     read, full: bytes of keys and values, at 16 bits a number, that calls of few queries read, and would have read if
     exact, by module path. left: module path -> why its calls ran exact, those of many queries aside. plain: module
@@ -42,21 +48,27 @@ class Spending:
     left: dict[str, str] = field(default_factory=dict)
     plain: dict[str, str] = field(default_factory=dict)
     sketches: Sketches = field(default_factory=Sketches)
+    watching: Watching = field(default_factory=Watching)
 
-    def answer(self, path: str, request: Request) -> Tensor | None:
+    def answer(self, path: str, request: Request, *, window: float = math.inf) -> Tensor | None:
         """The output of one call on its budget, (batch, heads, query_len, value_dim); None where it is to run exact.
 
-        `request` is over the keys in reach of its queries alone.
+        `request` is over the keys in reach of its queries alone. window: how many keys one query can reach by the
+        layer's mask, however long the text is.
         """
+        small = isinstance(self.budget, Budget) and window <= SMALL
         if self.at_most is not None and request.place.query_len > self.at_most:
             self.long += 1
-            self._learn(path, request)
+            if not small:
+                self._learn(path, request)
             return None
         if not (request.place.query_len and request.place.key_len):
             return None
         outputs, read = [], 0.0
+        if small:
+            self.left[path] = f"its window of {window:,.0f} keys is small: one budget for all leaves such layers exact"
         try:
-            for heads, budget in self._runs(path, request):
+            for heads, budget in () if small else self._runs(path, request):
                 output, bytes_ = self._spent(path, heads, at_heads(request, heads), budget)
                 outputs.append(output)
                 read += bytes_
@@ -97,8 +109,16 @@ class Spending:
         if request.dropout or not (request.place.query_len and request.place.key_len):
             return
         for heads, budget in self._runs(path, request):
-            if isinstance(budget.policy, Focus) and budget.fraction != 1:
-                self.sketches.learn(path, heads, at_heads(request, heads), budget.policy)
+            part, policy = at_heads(request, heads), budget.policy
+            if budget.fraction == 1:
+                continue
+            if isinstance(policy, Focus):
+                self.sketches.learn(path, heads, part, policy, self._basis(path, heads))
+            elif isinstance(policy, (HeavyHitters, ObservedWindow)) and policy.received is None:
+                self.watching.prompt(path, heads, part, policy)
+
+    def _basis(self, path: str, heads: range) -> Basis | None:
+        return self.budget.basis(path, heads) if isinstance(self.budget, Allocation) else None
 
     def _spent(self, path: str, heads: range, request: Request, budget: Budget) -> tuple[Tensor, float]:
         """(output, bytes that were read)."""
@@ -110,10 +130,15 @@ class Spending:
         return spent.output, float(spent.bytes.sum())
 
     def _kept_to(self, path: str, heads: range, request: Request, budget: Budget) -> tuple[Spent, str | None]:
+        if watches(budget.policy):
+            try:
+                return self.watching.answer(path, heads, request, budget), None
+            except RegardError as error:
+                return _plainly(request, budget, error)
         if not isinstance(budget.policy, Focus):
             return kept_to(request, budget)
         try:
-            sketch = self.sketches.of(path, heads, request, budget.policy)
+            sketch = self.sketches.of(path, heads, request, budget.policy, self._basis(path, heads))
         except RegardError as error:
             return _plainly(request, budget, error)
         if sketch is None:

@@ -1,7 +1,7 @@
 """`Storage`: what holds the keys and values of one layer in a cache that is cut back.
 
-`Held` keeps some keys as they are and lets go of the others. Another kind, such as one that keeps a sketch of the keys
-that `keep` leaves out, does the same things in its own way, and is made in `Evicting` instead.
+`Held` keeps some keys as they are and lets go of the others; `Sketched` keeps a sketch of those that `keep` leaves out.
+Another kind does the same things in its own way, and is made in `Evicting` instead.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 
 from torch import Tensor
 
+from regard.allocate.eviction import Eviction
 from regard.spec.request import Request
 
 Run = Callable[[Request], "tuple[Tensor, Tensor | None]"]  # computes a request: (output, lse or None)
@@ -18,17 +19,22 @@ Run = Callable[[Request], "tuple[Tensor, Tensor | None]"]  # computes a request:
 
 class Mass(NamedTuple):
     """What each key of one head has received, (batch, keys), in order of position. queries: by how many queries, each
-    weighing as much as it did in `received`. real: False for padding, or None where there is none."""
+    weighing as much as it did in `received`. real: False for padding, or None where there is none. late: how many of
+    the latest stay whatever they received."""
 
     received: Tensor
     queries: Tensor
     real: Tensor | None
+    late: int = 0
 
 
 class Storage(Protocol):
     """Keys and values of one layer, in order of position: the latest token is the last key of every head."""
 
-    seen: int  # tokens, those that were let go included
+    @property
+    def seen(self) -> int:
+        """Tokens, those that were let go included."""
+        ...
 
     @property
     def batch(self) -> int: ...
@@ -56,7 +62,11 @@ class Storage(Protocol):
     @property
     def whole(self) -> tuple[Tensor, Tensor] | None:
         """(key, value) over all heads, (batch, kv_heads, keys, ...), for a model's own attention to read; None where
-        that cannot be, for heads hold different numbers."""
+        that cannot be, for heads hold different numbers, or there is more to read than keys and values."""
+        ...
+
+    def size(self, eviction: Eviction) -> int:
+        """Keys that each head is to keep by now, on average."""
         ...
 
     def append(self, key: Tensor, value: Tensor) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -23,8 +24,10 @@ def write(path: Path, form: str, body: dict[str, Any]) -> None:
     write_atomically(path, f"{{\n{entries}\n}}\n".encode())
 
 
-def read(path: Path, form: str, names: tuple[str, ...]) -> dict[str, Any]:
-    """The entries `names` of a file that `write` wrote under `form`.
+def read(
+    path: Path, form: str, names: tuple[str, ...], older: Mapping[str, tuple[str, ...]] | None = None
+) -> dict[str, Any]:
+    """The entries `names` of a file that `write` wrote under `form`; or those of an earlier form, of `older`.
 
     Raises:
         DataError: there is no such file, it is none of this format and version, or has other entries.
@@ -37,7 +40,8 @@ def read(path: Path, form: str, names: tuple[str, ...]) -> dict[str, Any]:
     except ValueError as error:  # broken UTF-8 and broken JSON are ValueErrors too
         raise DataError(f"{path} is no {what}: {error}") from None
     given = found.get("format") if isinstance(found, dict) else None
-    if given != form:
+    names = (older or {}).get(given, names) if isinstance(given, str) else names
+    if given != form and given not in (older or {}):
         told = f"its format is {described(given)}" if isinstance(found, dict) else "it is no JSON object"
         raise DataError(f'{path} is not what this regard reads: {told}, expected "{form}"')
     del found["format"]

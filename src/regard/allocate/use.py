@@ -44,11 +44,14 @@ def use(
     reason, in `used.kept`; attention that no call is seen of, in `used.unseen`.
 
     budget: what a query may read of the keys and values it may attend to: a `Budget`, the same for every head, or an
-    `Allocation`, which says it head by head (`regard allocate`). Then the output is not the model's own any more. Each
-    query is served as if it were decoded by itself. at_most: calls of more queries than this run exact (a prompt is
-    read whole, what follows it on the budget); None for no such limit. So do calls that cannot be budgeted (dropout, a
-    gradient is wanted), which `used.spending.left` names; `print(used)` shows the bytes that were read. A policy
-    that cannot do a call, or not for so little, leaves its budget to window + sinks (`used.spending.plain`).
+    `Allocation`, which says it head by head (`regard allocate`) and brings along what sketches start from. Then the
+    output is not the model's own any more. Each query is served as if it were decoded by itself. Layers with a window
+    of at most 1,024 keys run exact under a `Budget` (an allocation is followed there too). at_most: calls of more
+    queries than this run exact (a prompt is read whole, what follows it on the budget); None for no such limit. So do
+    calls that cannot be budgeted (dropout, a gradient is wanted). `used.spending.left` names what runs exact, and why;
+    `print(used)` shows the bytes that were read. A policy that cannot do a call, or not for so little, leaves its
+    budget to window + sinks (`used.spending.plain`); so do `HeavyHitters` and `ObservedWindow`, which go by what a
+    prompt's queries looked at, where no prompt was read exactly in the block.
 
     eviction: cut the model's key-value cache back as it grows (`Eviction`; transformers' decoders). The output is exact
     attention over the keys that are held; `used.eviction` tells what was. Not together with a budget.

@@ -16,7 +16,7 @@ from regard.allocate.evicting import Evicting
 from regard.allocate.spending import Spending
 from regard.engine.attend import choose
 from regard.engine.seam_cache import Slot
-from regard.engine.seam_cut import cuts, fitted, over
+from regard.engine.seam_cut import cuts, fitted, over, span
 from regard.engine.seam_reach import Reached, Reaching
 from regard.kernels.row import Row
 from regard.spec.errors import KernelError
@@ -83,7 +83,7 @@ class Used:
             return reached.give(self._evicted(slot, reached, reason))
         if reason is None:
             request = self._reduced(reached.request)
-            output = self._spent(reached.name, request)
+            output = self._spent(reached, request)
             if output is not None:
                 calls[BUDGETED] += 1
                 return reached.give(output)
@@ -154,12 +154,13 @@ class Used:
                 self._doubted[name] = reason
         return self._doubted.get(name)
 
-    def _spent(self, path: str, request: Request) -> Tensor | None:
+    def _spent(self, reached: Reached, request: Request) -> Tensor | None:
         """The output on a budget, where there is one for this call."""
         if self.spending is None:
             return None
         with torch._C.DisableTorchFunction(), _plainly(request):
-            return self.spending.answer(path, request)
+            low, high = span(reached.request.mask)
+            return self.spending.answer(reached.name, request, window=high - low + 1)
 
     def _reduced(self, request: Request) -> Request:
         """The request over the keys that its queries can reach, in autocast's dtype."""

@@ -28,7 +28,8 @@ import torch
 from torch import Tensor, nn
 
 from regard.allocate.cut import reduced
-from regard.allocate.measuring import Asked, Measured, unbudgeted
+from regard.allocate.lessons import Lessons
+from regard.allocate.measuring import Asked, Measured, moves, unbudgeted
 from regard.allocate.sample import Sample, continued, decodes, logits_of, main_of, read_prompt
 from regard.allocate.used import Used
 from regard.engine.attend import choose
@@ -56,12 +57,14 @@ class Taken:
 
 @dataclass(eq=False)
 class Weighing:
-    """Takes the calls of one sample in, and gives its figures. kept: module path -> why its calls have none."""
+    """Takes the calls of one sample in, and gives its figures. kept: module path -> why its calls have none.
+    lessons: module path -> what the text teaches about a basis for sketches."""
 
     asked: Asked
     listen: Callable[[str], None]
     kept: dict[str, str] = field(default_factory=dict)
     taken: list[Taken] = field(default_factory=list)
+    lessons: dict[str, Lessons] = field(default_factory=dict)
     _past: dict[str, Tensor] = field(default_factory=dict)
     _decodes: bool = False
 
@@ -104,7 +107,7 @@ class Weighing:
                 try:
                     request = reduced(reached.request)
                     output = choose(request, None).run(request)[0]
-                    measured = self._measured(path, request, output)
+                    measured = self._measured(path, request, output, moves(reached.request))
                 except RegardError as error:
                     reason = " ".join(str(error).split())
         if reason is not None:
@@ -117,19 +120,28 @@ class Weighing:
         self.taken.append(Taken(path, request.key.shape[1], zero, output.detach(), measured))
         return reached.give(output + zero)
 
-    def _measured(self, path: str, request: Request, output: Tensor) -> Measured | None:
+    def _measured(self, path: str, request: Request, output: Tensor, moving: bool) -> Measured | None:
         length = request.place.query_len
         first = 0 if self._decodes or length < 2 else length // 2  # queries that have a past to choose from
         plain = {name: getattr(request, name).detach() for name in ("query", "key", "value")}
+        if not moving and not (self._decodes and path in self.lessons):  # a decoder's prompt has taught it
+            self._learn(path, request)
         with torch.no_grad():
             return self.asked.measured(
-                replace(request, **plain), output.detach(), first=first, past=self._past.get(path)
+                replace(request, **plain), output.detach(), first=first, past=self._past.get(path), moving=moving
             )
 
     def _remember(self, reading: Used, reached: Reached) -> Any:
         """Answer a call of the prompt as `use` does, and keep its last queries."""
         self._past[reached.name] = reached.request.query[:, :, -PAST:].detach()
+        if not moves(reached.request):
+            self._learn(reached.name, reached.request)
         return reading.handle(reached)
+
+    def _learn(self, path: str, request: Request) -> None:
+        found, before = Lessons.of(request, self.asked.policies), self.lessons.get(path)
+        if found is not None:
+            self.lessons[path] = found if before is None else before.plus(found)
 
     def _costs(self, draw: Callable[[], Tensor], labels: int) -> list[tuple[Tensor, Tensor]]:
         """For each call, weight (kv_heads,) and cost (kv_heads, policies, fractions), float64."""

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from regard.spec.errors import SpecError
-from regard.tasks.settings import DataSettings, Settings, changed
+from regard.tasks.sections import DataSettings
+from regard.tasks.settings import Settings, changed
 from regard.tasks.task import Task
 
-PRECISIONS = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}  # regard's word -> accelerate's
 RUNS = Path("runs")
 
 
@@ -20,39 +20,46 @@ def asked_settings(
     task: Task,
     *,
     core: str | None = None,
-    data: Mapping[str, Any] | None = None,
-    changes: Mapping[str, Any] | None = None,
+    path: str | Path | None = None,
+    typed: Mapping[str, Any] | None = None,
     assignments: Sequence[str] = (),
 ) -> Settings:
-    """A task's preset with what was typed put in its place; options that were not typed are None.
+    """A task's preset with what was typed put in its place: `typed` by the settings' paths, `assignments` as
+    NAME=VALUE.
 
-    With a file of one's own (`data["path"]`), every setting of the task's own data is forgotten, so that 5,000
-    held-out film reviews are never asked of a file with 300 rows.
+    With a file of one's own (`path`), every setting of the task's own data is forgotten, so that 5,000 held-out film
+    reviews are never asked of a file with 300 rows.
 
     Raises:
-        SpecError: no such preset or setting, a value out of range, or a task without data and none given.
+        SpecError: no such preset or setting, a value out of range, what the task has no use for, or a task without data
+            and none given.
     """
     settings = task.settings(core)
-    given = {name: value for name, value in (data or {}).items() if value is not None}
-    if "path" in given:
-        plain = DataSettings(path=str(given["path"])).model_dump()
-        tokens = settings.tokens.model_dump() | {"kind": "auto"}
-        settings = changed(settings, {"data": plain, "tokens": tokens})
-    typed = {f"data.{name}": str(value) for name, value in given.items()}
-    typed |= {name: value for name, value in (changes or {}).items() if value is not None}
-    typed |= dict(_assignment(text) for text in assignments)
-    settings = changed(settings, typed, where="what was typed")
-    if settings.data.path is None and settings.data.source is None:
+    if path is not None:
+        own: dict[str, Any] = {"data": DataSettings(path=str(path)).model_dump()}
+        if settings.tokens is not None and "text" in task.roles and "label" in task.roles:
+            own["tokens.kind"] = "auto"
+        for name in ("series", "events", "table"):  # what the task's own data are like says nothing of others
+            section = getattr(settings, name)
+            if section is not None:
+                own[name] = type(section)().model_dump()
+        settings = changed(settings, own)
+    changes = dict(typed or {}) | dict(assignment(text) for text in assignments)
+    settings = changed(settings, changes, where="what was typed")
+    task.check(settings)
+    if settings.members is None and settings.data.path is None and settings.data.source is None:
         raise SpecError(f"{task.name} has no data of its own: name a file with --data FILE, as in: {task.example}")
     return settings
 
 
-def default_folder(settings: Settings) -> Path:
+def default_folder(settings: Settings, preset: str | None = None) -> Path:
     """Where a run lies unless --out says otherwise: the same command finds the same folder, and so goes on."""
     parts = [settings.task]
     if settings.data.path is not None:
         parts.append(re.sub(r"\W+", "-", Path(settings.data.path).stem).strip("-") or "data")
-    parts.append(settings.core.kind)
+    parts.append(settings.core.kind if preset is None else preset)
+    if settings.train.init is not None:
+        parts.append(f"from-{Path(settings.train.init).resolve().name}")
     if settings.train.seed:
         parts.append(f"seed{settings.train.seed}")
     if settings.train.focus is not None:
@@ -62,8 +69,27 @@ def default_folder(settings: Settings) -> Path:
     return RUNS / "-".join(parts)
 
 
-def _assignment(text: str) -> tuple[str, Any]:
-    """train.rate=0.001 -> ("train.rate", 0.001). What is no JSON value is text."""
+def columns_from(assignments: Sequence[str]) -> dict[str, str]:
+    """["text=review"] -> {"text": "review"}.
+
+    Raises:
+        SpecError: one is no ROLE=NAME.
+    """
+    found = {}
+    for text in assignments:
+        role, sign, name = text.partition("=")
+        if not sign or not role.strip() or not name:
+            raise SpecError(f"--column {text!r}: expected ROLE=NAME, such as --column text=review")
+        found[role.strip()] = name
+    return found
+
+
+def assignment(text: str) -> tuple[str, Any]:
+    """train.rate=0.001 -> ("train.rate", 0.001). What is no JSON value is text.
+
+    Raises:
+        SpecError: it is no NAME=VALUE.
+    """
     path, sign, value = text.partition("=")
     if not sign or not path.strip():
         raise SpecError(f"--set {text!r}: expected NAME=VALUE, such as --set train.rate=0.001")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from regard.allocate.allocate import allocate
+from regard.allocate.allocate import allocate, even
 from regard.allocate.allocation import Allocation
 from regard.allocate.compare import compare
 from regard.allocate.comparison import Comparison
@@ -105,7 +105,8 @@ def ways_of(
         if found is not None:
             ways[f"{ALLOCATED}, {text}"] = allocate(found, Budget(fraction=share))
             named.append((ALLOCATED, f"{ALLOCATED}, {text}"))
-        ways[f"{EVEN}, {text}"] = Budget(fraction=share, policy=EVENLY)
+        evenly = Budget(fraction=share, policy=EVENLY)
+        ways[f"{EVEN}, {text}"] = evenly if found is None else even(found, evenly)
         named.append((EVEN, f"{EVEN}, {text}"))
     return ways, named
 

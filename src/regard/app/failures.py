@@ -10,7 +10,7 @@ WORK_FAILED = 1
 BAD_COMMAND = 2
 INTERRUPTED = 130  # 128 + SIGINT, which is what shells and schedulers expect of a command stopped by Ctrl-C
 TRACEBACK = "REGARD_TRACEBACK"
-_OF_TRANSFORMERS = ("transformers", "gguf", "PIL")  # what the extra of this name brings; the others come with "train"
+_OF_TRANSFORMERS = ("transformers", "gguf")  # what the extra of this name brings; the others come with "train"
 
 
 class StoppedError(Exception):

@@ -65,16 +65,18 @@ def told(event: Event) -> str:
         return event.text
     if isinstance(event, Validated):
         best = " (the best so far)" if event.best else ""
+        scored = "" if event.metric is None else f", validation {event.metric_name} {event.metric:.4f}"
         return (
             f"epoch {event.epoch}/{event.epochs}: training loss {event.train_loss:.4f}, "
-            f"validation loss {event.loss:.4f}, validation {event.metric_name} {event.metric:.4f}{best}"
+            f"validation loss {event.loss:.4f}{scored}{best}"
         )
     return f"epoch {event.epoch}/{event.epochs} step {event.step}/{event.steps}: {_figures(event)}"
 
 
 def _figures(event: Progress) -> str:
     left = "" if event.seconds_left is None else f", {clock(event.seconds_left)} left"
-    return f"loss {event.loss:.4f}, accuracy {event.metric:.4f}, {event.rate:,.0f} tokens/s{left}"
+    right = "" if event.metric is None else f"accuracy {event.metric:.4f}, "
+    return f"loss {event.loss:.4f}, {right}{event.rate:,.0f} tokens/s{left}"
 
 
 def clock(seconds: float) -> str:

@@ -9,8 +9,8 @@ from regard.app.screen import Screen
 from regard.app.sheet import sheet
 
 if TYPE_CHECKING:
-    from regard.tasks.metrics import Metric
-    from regard.train.training import Result
+    from regard.tasks.scores.metric import Metric
+    from regard.train.result import BaselineResult, Result
 
 _HEADER = ("", "score", "95% from", "to")
 PROCESSED = "budget: of the tokens of a text the layers process {:.1%}, the mean over layers and texts"
@@ -25,17 +25,32 @@ def show_scores(screen: Screen, scores: Sequence[Metric]) -> None:
 def show_result(screen: Screen, result: Result) -> None:
     """A run's scores on its test part beside the baselines', each with its interval."""
     screen.title(f"On {result.scores[0].rows:,} rows held out from training")
+    verdicts = []
     rows = [_row(f"{score.name}, this model", score) for score in result.scores]
     for baseline in result.baselines:
         rows += [_row(f"{score.name}, {baseline.name}", score) for score in baseline.scores]
         rows.append(_row(f"  {baseline.gain.name} over {baseline.name}", baseline.gain))
+        verdicts.append(_verdict(result.scores[0], baseline))
     screen.lines(sheet(_HEADER, rows))
+    screen.lines(verdicts)
     _protocols(screen, result.scores)
     if result.attention.get("processed", 1) < 1:  # runs from before there were budgets do not have it
         screen.line(PROCESSED.format(result.attention["processed"]))
+    cost = result.cost
+    if "minutes" in cost:  # nor this one
+        screen.line(f"{cost['minutes']:.1f} minutes; padding: {cost['padding']:.1%} of the tokens computed in training")
+    if result.attention["breadth"] is None:
+        return
     aim = result.attention["focus"]
     asked = "" if aim is None else f" (trained towards {aim:g})"
-    screen.line(f"breadth of attention: {result.attention['breadth']:.1f} tokens a text, effective number{asked}")
+    screen.line(f"breadth of attention: {result.attention['breadth']:.1f} tokens a row, effective number{asked}")
+
+
+def _verdict(score: Metric, baseline: BaselineResult) -> str:
+    if baseline.beaten_by(score):
+        return f"beats {baseline.name}: intervals apart"
+    apart = "apart" if score.apart(baseline.scores[0]) else "not apart"
+    return f"does not beat {baseline.name}: intervals {apart}"
 
 
 def _row(name: str, score: Metric) -> tuple[str, str, str, str]:

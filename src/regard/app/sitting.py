@@ -8,7 +8,8 @@ from regard.app.failures import StoppedError
 from regard.app.progress import progress
 from regard.app.screen import Screen
 from regard.tasks.settings import Settings
-from regard.train.training import Result, train_run
+from regard.train.result import Result
+from regard.train.training import train_run
 
 
 def sit(screen: Screen, settings: Settings, folder: Path) -> Result:

@@ -133,7 +133,7 @@ def _run_subject(folder: Path, text: str, tokens: int | None) -> Subject:
 
     run = load_run(folder)
     (pieces,) = run.vocabulary.pieces([text])
-    most, length = run.settings.tokens.longest, len(pieces.ids) + pieces.unread
+    most, length = run.vocabulary.longest, len(pieces.ids) + pieces.unread
     if pieces.unread and tokens is None:
         raise DataError(
             f"the text has {length:,} tokens, and the model reads {most:,}; read only the first with --tokens {most}"

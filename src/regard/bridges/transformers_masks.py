@@ -24,7 +24,8 @@ from regard.engine.seam_described import DescribedMask, Description, rows_of
 from regard.engine.seam_forward import VISITOR
 from regard.engine.seam_reach import Reaching
 from regard.spec.mask import Mask
-from regard.spec.membership import Dense, Padding
+from regard.spec.membership import Dense
+from regard.spec.padding import Padding
 
 _SIZES = re.compile(r"\d+")
 _NOT_KNOWN = "a mask function that is not the library's own"

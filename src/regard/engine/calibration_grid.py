@@ -9,7 +9,8 @@ from torch import Tensor
 
 from regard.spec.bias import ALiBi
 from regard.spec.mask import Mask
-from regard.spec.membership import Documents, Padding
+from regard.spec.membership import Documents
+from regard.spec.padding import Padding
 from regard.spec.positional import Causal, Dilated, Grid2D, Prefix, Sinks, Window
 from regard.spec.request import Request, request
 from regard.spec.score import Additive, ScaledDot, Score
@@ -213,6 +214,13 @@ _FEW: Family = (
     ((4, 8, 8, 1, 2048, 64), _padded(4, 2048)),
     ((1, 8, 8, 4, 8192, 64), Causal()),
     ((1, 8, 8, 16, 4096, 64), Causal()),
+    ((1, 8, 2, 1, 32768, 64), None),
+    ((1, 1, 1, 1, 32768, 64), None),
+    ((4, 8, 8, 1, 8192, 64), _padded(4, 8192)),
+    ((1, 8, 8, 1, 8192, 64), Window(255, 0) | Sinks(4)),
+    ((1, 32, 8, 4, 2048, 128), Causal()),
+    ((1, 8, 8, 40, 2048, 64), Causal()),
+    ((1, 8, 8, 64, 4096, 64), Causal()),
 )
 _ADDITIVE: Family = (
     (_square(1, 32, 32), None),

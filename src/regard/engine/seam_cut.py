@@ -9,7 +9,8 @@ from dataclasses import replace
 
 from regard.spec.bias import ALiBi, Bias, RelativeBias, TensorBias
 from regard.spec.mask import Block, Both, Either, Mask, Not
-from regard.spec.membership import Dense, Documents, Padding
+from regard.spec.membership import Dense, Documents
+from regard.spec.padding import Padding
 from regard.spec.place import Place
 from regard.spec.positional import Causal, Dilated, Prefix, Sinks, Window
 from regard.spec.request import Request

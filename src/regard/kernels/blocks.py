@@ -21,6 +21,7 @@ from regard.kernels.layout import Strip
 from regard.kernels.series import Series
 from regard.kernels.sink import with_sink
 from regard.spec.mask import Block
+from regard.spec.padding import Padding
 from regard.spec.request import Request
 from regard.spec.score import Dot, ScaledDot
 
@@ -200,10 +201,14 @@ def _idle(request: Request) -> Iterator[slice]:
 
 
 def height(request: Request) -> int:
-    """Queries in a strip: the fewer, the more heads share the price of a call; all where nothing is masked."""
+    """Queries in a strip: the fewer, the more heads share the price of a call; all where nothing is masked, or nothing
+    but padding, whose items each have one run of keys for all their queries."""
     place = request.place
     if request.mask is None:
         return place.query_len
+    if isinstance(request.mask, Padding) and not request.biases:
+        # where queries are padding too, a strip in which they begin has its mask laid out
+        return place.query_len if request.mask.query_lengths is None else HIGHEST
     height = HIGHEST
     while height > LOWEST and height * height * place.batch * place.heads > WASTE:
         height //= 2

@@ -137,9 +137,9 @@ def _laid_out_bytes(request: Request) -> float:
         return 0.0
     place = request.place
     parts = [request.mask, *request.biases]
-    shapes = [_probe(part, request) for part in parts if part is not None]
-    shared = torch.broadcast_shapes(*shapes)  # type: ignore[no-untyped-call]
-    lanes = math.prod(shared[:2])
+    shapes = [_probe(part, request)[:2] for part in parts if part is not None]
+    # of each axis the size that is not 1; torch.broadcast_shapes would load sympy, which takes seconds
+    lanes = math.prod(next((size for size in sizes if size != 1), 1) for sizes in zip(*shapes, strict=True))
     width = request.query.element_size()
     width = max(4, width) if request.biases else width  # biases stay in float32 at least
     return float(lanes * place.query_len * place.key_len * (1 + width))

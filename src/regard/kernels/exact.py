@@ -78,7 +78,10 @@ def _output(request: Request, inputs: tuple[Tensor, Tensor, Tensor], added: Tens
 
 def _zeroed(output: Tensor, added: Tensor | None) -> Tensor:
     """0 in empty rows, whatever torch left there."""
-    return output if added is None else output.masked_fill(~_seen(added).any(-1, keepdim=True), 0.0)
+    if added is None:
+        return output
+    empty = ~_seen(added).any(-1, keepdim=True)  # as small as the mask; most calls have none
+    return output.masked_fill(empty, 0.0) if bool(empty.any()) else output
 
 
 def _as_taken(request: Request, inputs: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor, float]:

@@ -18,7 +18,8 @@ from torch.nn.attention.flex_attention import BlockMask
 from regard.kernels.flex import SIDE
 from regard.kernels.flex_mods import MaskMod
 from regard.spec.mask import Block, Both, Either, Mask, Not
-from regard.spec.membership import Dense, Documents, Padding
+from regard.spec.membership import Dense, Documents
+from regard.spec.padding import Padding
 from regard.spec.place import Place
 
 NONE, MIXED, ALL = 0, 1, 2

@@ -19,7 +19,8 @@ from torch import Tensor
 from regard.spec.bias import ALiBi, Bias, RelativeBias, TensorBias
 from regard.spec.curve import Curve
 from regard.spec.mask import Both, Either, Mask, Not
-from regard.spec.membership import Dense, Documents, Padding
+from regard.spec.membership import Dense, Documents
+from regard.spec.padding import Padding
 from regard.spec.place import Place
 from regard.spec.positional import Causal, Dilated, Grid2D, Prefix, Sinks, Window
 from regard.spec.request import Request

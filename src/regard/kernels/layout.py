@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from torch import Tensor
 
-from regard.spec.mask import Block, Mask
+from regard.spec.mask import Block, Both, Mask
+from regard.spec.padding import Padding
 from regard.spec.place import Place
 from regard.spec.request import Request
 
@@ -109,7 +111,8 @@ def strips(request: Request, height: int) -> tuple[Strip, ...]:
 
 
 def _strips(mask: Mask | None, place: Place, height: int) -> tuple[Strip, ...]:
-    return tuple(Strip(rows, spans(mask, rows, place.cols, place)) for rows in _rows(mask, place, height))
+    marks = () if mask is None else mask.cuts(place)
+    return tuple(Strip(rows, spans(mask, rows, place.cols, place)) for rows in _rows(marks, place, height))
 
 
 _kept = lru_cache(maxsize=256)(_strips)
@@ -132,9 +135,10 @@ def _probed(place: Place) -> list[int]:
     return [place.query_len * step // _PROBES for step in range(_PROBES)] if place.query_len else []
 
 
-def _rows(mask: Mask | None, place: Place, height: int) -> list[range]:
-    """Runs of at most `height` queries. Where the mask's structure changes a run ends, unless it is a short one."""
-    marks = [cut for cut in (() if mask is None else mask.cuts(place)) if 0 < cut < place.query_len]
+def _rows(cuts: Iterable[int], place: Place, height: int) -> list[range]:
+    """Runs of at most `height` queries. At `cuts`, where the mask's structure changes, a run ends, unless it is a short
+    one."""
+    marks = [cut for cut in cuts if 0 < cut < place.query_len]
     found: list[range] = []
     start = 0
     for stop in (*marks, place.query_len):
@@ -183,6 +187,10 @@ def work(request: Request, height: int, width: int) -> Work:
 
 @lru_cache(maxsize=256)
 def _work(mask: Mask | None, place: Place, groups: int, apart: bool, height: int, width: int) -> Work:
+    parted = _parted(mask) if apart else None
+    if parted is not None:
+        left = _of_lengths(*parted, replace(place, batch=1), max(1, height), width)
+        return Work(place.heads * left.cells, left.strips, left.tiles * place.heads // max(1, groups))
     masks = [mask.item(item) for item in range(place.batch)] if apart and mask is not None else [mask]
     own = replace(place, batch=place.batch // len(masks)) if masks else place
     lanes, cells, count, runs = own.batch * own.heads, 0.0, 0, 0
@@ -192,6 +200,46 @@ def _work(mask: Mask | None, place: Place, groups: int, apart: bool, height: int
             runs += sum(_runs(len(whole), width) for whole, _ in touching(strip.spans))
             count += 1
     return Work(cells, count, runs * lanes // max(1, groups))
+
+
+Lengths = tuple[int, int]  # real keys and queries
+
+
+def _parted(mask: Mask | None) -> tuple[Mask | None, list[Lengths]] | None:
+    """What all items of a batch share, and each item's lengths; None where there is more to the mask than that."""
+    if isinstance(mask, Padding):
+        return None, mask.lengths()
+    for own, other in ((mask.left, mask.right), (mask.right, mask.left)) if isinstance(mask, Both) else ():
+        found = _parted(own) if other.solid and other.extent() == (1, 1) else None
+        if found is not None:
+            return (other if found[0] is None else other & found[0]), found[1]
+    return None
+
+
+def _of_lengths(shared: Mask | None, lengths: list[Lengths], place: Place, height: int, width: int) -> Work:
+    """What is left over the items in a single head, without a mask for each of them: of a solid mask and of padding
+    the keys that a strip needs are one run, from the hull's start to its end or to the item's, whichever is first."""
+    hulls: dict[int, Counter[tuple[int, int, int]]] = {}  # by the item's queries: how many strips of rows and of a hull
+    cells, strips, tiles = 0.0, 0, 0
+    for (keys, queries), items in Counter(lengths).items():
+        if queries not in hulls:
+            hulls[queries] = _hulls(shared, queries, place, height)
+        for (rows, start, stop), alike in hulls[queries].items():
+            needed = min(stop, keys) - start
+            strips += items * alike
+            if needed > 0:
+                cells += float(items * alike * rows * needed)
+                tiles += items * alike * _runs(needed, width)
+    return Work(cells, strips, tiles)
+
+
+def _hulls(shared: Mask | None, queries: int, place: Place, height: int) -> Counter[tuple[int, int, int]]:
+    """The strips of an item with so many real queries: rows, and the run of keys that `shared` leaves; how many."""
+    found: Counter[tuple[int, int, int]] = Counter()
+    for rows in _rows((queries,), place, height):
+        hull = place.cols if shared is None else shared.hull(rows, place)
+        found[len(rows), hull.start, hull.stop if rows.start < queries else hull.start] += 1
+    return found
 
 
 def _runs(total: int, width: int) -> int:

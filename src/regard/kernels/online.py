@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from regard.kernels import dropped
 from regard.kernels.tiles import Tile, row_tiles, tiles
 from regard.spec.bias import Bias
 from regard.spec.mask import Mask
@@ -90,6 +91,8 @@ class _Online(torch.autograd.Function):
     def forward(
         ctx: Any, setting: Setting, count: int, query: Tensor, key: Tensor, value: Tensor, *rest: Tensor
     ) -> tuple[Tensor, Tensor]:
+        # each tile multiplies by keys and values: copied once where they do not lie head by head, not tile by tile
+        query, key, value = (t.contiguous() for t in (query, key, value))
         output = query.new_zeros(*query.shape[:3], value.shape[3])
         lse = query.new_full(query.shape[:3], -torch.inf)
         clean = _Clean(value)
@@ -111,6 +114,7 @@ class _Online(torch.autograd.Function):
             tuple(_zeros(t) for t in learned),
             tuple(_zeros(_at_least(t, query.dtype)) for t in bias_tensors),
         )
+        grad_output = grad_output.contiguous()
         delta = (grad_output * output).sum(-1) - grad_lse  # (batch, heads, n): what every weight of a row pays back
         for rows in row_tiles(ctx.setting.place):
             _backward_rows(ctx.setting, rows, (query, key, value, learned), (lse, delta, grad_output), sums)
@@ -234,8 +238,7 @@ def add_bias_gradients(setting: Setting, tile: Tile, grad: Tensor, sums: tuple[T
 def _kept(setting: Setting, weights: Tensor, tile: Tile) -> Tensor:
     """0 where a weight is dropped, 1 / (1 - dropout) where it stays; the same for a tile in both passes."""
     source = torch.Generator(weights.device).manual_seed((setting.seed + tile.index) % (1 << 63))
-    keep = torch.rand(weights.shape, generator=source, device=weights.device) >= setting.dropout
-    return keep.to(weights.dtype).div_(1 - setting.dropout)
+    return dropped.kept(weights, setting.dropout, source)
 
 
 def groups(query: Tensor, key: Tensor) -> int:

@@ -44,5 +44,6 @@ class Row:
     devices: tuple[str, ...] = ("cpu", "cuda")
     fits: Callable[[Request], str | None] = _anything  # why not, for what no column says
     policies: tuple[type[Policy], ...] = (Focus,)  # of a budget; who reads everything does more than Focus is asked for
+    compiles: bool = False  # when it is first called for a dtype, which takes seconds
     whole: bool = True  # every key is weighed by its own score
     shown: Callable[..., None] | None = None  # where not: shows tallies the weights that there are, as focus_shown.run

@@ -44,39 +44,44 @@ class Sketch:
     length: int = 0
 
     @classmethod
-    def of(cls, key: Tensor, value: Tensor, *, query: Tensor | None = None, policy: Focus | None = None) -> Sketch:
+    def of(
+        cls,
+        key: Tensor,
+        value: Tensor,
+        *,
+        query: Tensor | None = None,
+        policy: Focus | None = None,
+        basis: Basis | None = None,
+    ) -> Sketch:
         """The sketch of a cache: key (batch, kv_heads, n, d), value (batch, kv_heads, n, e), and queries (batch, heads,
-        m, d) such as will be asked, if there are any: the prompt's own.
+        m, d) such as will be asked, if there are any: the prompt's own. In their place a `basis` that was learnt
+        elsewhere, from other texts of the same model (another sketch's `.basis`, or a profile's): nothing is learnt
+        here then, and a block of keys is enough.
 
-        Raises `ShapeError` where shapes do not fit, `SpecError` where there is no whole block of keys yet, or a number
-        among them is not finite (even one that no query will see).
+        Raises `ShapeError` where shapes do not fit, `SpecError` where there is no whole block of keys yet, for a basis
+        of fewer directions or other bits than the policy has, for queries beside a basis, or where a number is not
+        finite (even one that no query will see).
         """
         policy = Focus() if policy is None else policy
         if not isinstance(policy, Focus):
             raise SpecError(f"policy={described(policy)}: a sketch is for Focus(), other policies keep none")
         _check(key, value, query)
         batch, kv_heads, count, dim = key.shape
-        whole = count // policy.grain * policy.grain
         if 0 in (batch, kv_heads, value.shape[3]):
             raise SpecError(
                 f"key {tuple(key.shape)}, value {tuple(value.shape)}: there is nothing to sketch in a length of 0"
             )
-        if not whole:
+        if count < policy.grain:
             raise SpecError(f"{count} keys are no whole block of {policy.grain}: attend exactly until there are more")
         rank = sketch_basis.rank_of(policy.sketch, dim)
         if rank < 2:
             raise SpecError(f"keys of {dim} dimension(s) cannot be sketched: expected at least 2")
-        stride = max(1, whole // LEARN) * policy.grain  # whole blocks of so many are looked at
-        # the first block, if there are others, teaches nothing: its first keys are often unlike all others
-        usual = slice(policy.grain if whole > policy.grain else 0, whole)
-        some = _every(key[:, :, usual], stride, policy.grain), _every(value[:, :, usual], stride, policy.grain)
-        asked = None if query is None else query[:, :, :: max(1, query.shape[2] // LEARN)]
-        with _plainly(key.device):
-            parts = [each.float() for each in some]
-            _finite(parts if asked is None else [*parts, asked])
-            (keys, _), (values, _) = (_residual(each, policy.grain) for each in parts)
-            basis = sketch_basis.learnt(keys, values, asked, rank, policy.bits)
         shape = (batch, kv_heads, dim, value.shape[3])
+        if basis is None:
+            with plainly(key.device):
+                basis = sketch_basis.learnt(*teaching(key, value, query, policy.grain), rank, policy.bits)
+        else:
+            basis = _given(basis, query, policy, shape, key.device)
         made = cls(policy, basis, shape, *_room(shape, rank, policy, 0, key.device))
         made.follow(key, value)
         return made
@@ -95,7 +100,7 @@ class Sketch:
             )
         whole = key.shape[2] // self.policy.grain * self.policy.grain
         step = max(1, CHUNK // self.policy.grain) * self.policy.grain
-        with _plainly(key.device):
+        with plainly(key.device):
             _finite([key[:, :, whole:].float(), value[:, :, whole:].float()])
             if whole > self.codes.shape[2]:
                 self._grow(whole)
@@ -153,6 +158,36 @@ class Sketch:
             into[:, where] = _codes(numbers / step, self.policy.bits).flatten(0, 1)
 
 
+def teaching(key: Tensor, value: Tensor, query: Tensor | None, grain: int) -> tuple[Tensor, Tensor, Tensor | None]:
+    """What a basis is learnt from: residuals of keys (batch, kv_heads, n, d) and values (batch, kv_heads, n, e),
+    float32, of whole blocks, of which there must be one, and queries; at most LEARN of each, evenly spread.
+
+    Raises `SpecError` where a number among them is not finite. To be called within `plainly`.
+    """
+    whole = key.shape[2] // grain * grain
+    stride = max(1, whole // LEARN) * grain  # whole blocks of so many are looked at
+    # the first block, if there are others, teaches nothing: its first keys are often unlike all others
+    usual = slice(grain if whole > grain else 0, whole)
+    some = _every(key[:, :, usual], stride, grain), _every(value[:, :, usual], stride, grain)
+    asked = None if query is None else query[:, :, :: max(1, query.shape[2] // LEARN)]
+    parts = [each.float() for each in some]
+    _finite(parts if asked is None else [*parts, asked])
+    (keys, _), (values, _) = (_residual(each, grain) for each in parts)
+    return keys, values, asked
+
+
+def _given(
+    basis: object, query: Tensor | None, policy: Focus, shape: tuple[int, int, int, int], device: torch.device
+) -> Basis:
+    if not isinstance(basis, Basis):
+        raise SpecError(f"basis={described(basis)}: expected a Basis, such as another sketch's, sketch.basis")
+    if query is not None:
+        raise SpecError(
+            "query and basis were both given: a basis has been learnt, queries would teach another; give one"
+        )
+    return basis.for_policy(policy, shape, device)
+
+
 def _codes(numbers: Tensor, bits: int) -> Tensor:
     """Numbers in units of their steps, as they are stored."""
     most = 2 ** (bits - 1)
@@ -207,7 +242,7 @@ def _finite(parts: list[Tensor]) -> None:
 
 
 @contextmanager
-def _plainly(device: torch.device) -> Iterator[None]:
+def plainly(device: torch.device) -> Iterator[None]:
     """Without gradients and half precision; what is made may be written to later, in any mode."""
     with torch.inference_mode(False), torch.no_grad(), torch.autocast(device.type, enabled=False):
         yield

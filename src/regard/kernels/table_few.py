@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from regard.kernels import dilated, few, few_blocks, neighbourhood
+import torch
+
+from regard.kernels import dilated, few, few_blocks, loops, neighbourhood
 from regard.kernels.cost import Cost, streaming_cost
 from regard.kernels.row import DOT, Row
 from regard.spec.positional import Grid2D
 from regard.spec.request import Request
+from regard.spec.score import Dot, General, ScaledDot
 
 
 def few_cost(request: Request) -> Cost:
@@ -23,6 +26,13 @@ def few_cost(request: Request) -> Cost:
     steps = math.ceil(numbers / few_blocks.BLOCK)
     moved, biased = numbers * request.key.element_size(), cells * len(request.biases)
     return Cost(2 * cells * _width(request), moved, extra, 0, cells, float(steps), biased)
+
+
+def loops_cost(request: Request) -> Cost:
+    """As `few_cost`, with nothing widened ahead: scores are made and summed up block by block."""
+    cost, place = few_cost(request), request.place
+    rows = place.batch * place.heads * place.query_len
+    return replace(cost, extra_bytes=8.0 * rows * (request.value.shape[3] + loops.ROOM), steps=0.0)
 
 
 def dilated_cost(request: Request) -> Cost:
@@ -75,6 +85,27 @@ FEW_ROWS: tuple[Row, ...] = (
         flops_per_s=4e10,
         fixed_s=1.5e-4,
         fits=few.fits,
+    ),
+    Row(
+        name="loops",
+        about=f"at most {loops.MOST} queries, in compiled loops (numba); keys are read once, as they lie; no gradient",
+        run=loops.run,
+        cost=loops_cost,
+        scores=(Dot, ScaledDot, General),
+        curved=True,
+        sink=True,
+        dropout=False,
+        empty=True,
+        gradients=False,
+        bias_gradients=False,
+        lse=True,
+        automatic=True,
+        flops_per_s=2e11,
+        fixed_s=4e-5,
+        dtypes=(torch.float32, torch.bfloat16, torch.float16),
+        devices=("cpu",),
+        fits=loops.fits,
+        compiles=True,
     ),
     Row(
         name="dilated",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from html import escape
-from importlib.resources import files
 
 from regard.lens.reading import LIMITS, Reading
+from regard.lens.shell import shell
 
 _LISTED = 10
 
@@ -13,21 +13,7 @@ _LISTED = 10
 def page(reading: Reading) -> str:
     """The whole file. Each word is a `<data>` element with its weight as title, reachable with the Tab key."""
     title = f"{reading.label} ({reading.probability:.1%})"
-    style = files("regard.lens").joinpath("page.css").read_text(encoding="utf-8")
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>{escape(title)}</title>
-<style>
-{style}</style>
-</head>
-<body>
-<main>
-<h1>{escape(title)}</h1>
+    main = f"""<h1>{escape(title)}</h1>
 <p class="model">{escape(reading.model)}</p>
 <a class="skip" href="#numbers">Skip the words, to the numbers</a>
 <section aria-label="The text, words coloured by weight">
@@ -40,11 +26,8 @@ def page(reading: Reading) -> str:
 {_heaviest(reading)}
 {_evidence(reading)}
 </section>
-<p class="limits"><strong>What this can and cannot say.</strong> {escape(LIMITS)}</p>
-</main>
-</body>
-</html>
-"""
+<p class="limits"><strong>What this can and cannot say.</strong> {escape(LIMITS)}</p>"""
+    return shell(title, main)
 
 
 def _words(reading: Reading) -> str:

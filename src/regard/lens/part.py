@@ -10,8 +10,10 @@ from torch import Tensor
 
 from regard.engine.observation import Observation
 from regard.lens.trace import Layer
+from regard.spec.errors import SpecError
 from regard.spec.mask import Both, Mask
-from regard.spec.membership import Dense, Padding
+from regard.spec.membership import Dense
+from regard.spec.padding import Padding
 from regard.spec.request import Request
 
 
@@ -83,7 +85,11 @@ def words(mask: Mask | None) -> str:
 
 
 def layer_of(name: str, parts: list[Part]) -> Layer:
-    """The calls of one layer as one: queries in order, the mass received by each key added up."""
+    """The calls of one layer as one: queries in order, the mass received by each key added up.
+
+    Raises `SpecError` where a later call is of other rows than the first: whose steps they are is not known.
+    """
+    _check_rows(name, [part.keys_valid.shape[0] for part in parts])
     first, keys = parts[0], max(part.last_key for part in parts)
     seen = [part.seen for part in parts]
     received = first.seen.received.new_zeros(*first.seen.received.shape[:2], keys).cpu()
@@ -111,6 +117,16 @@ def layer_of(name: str, parts: list[Part]) -> Layer:
         **_tops(parts),
         **_map(first),
     )
+
+
+def _check_rows(name: str, rows: list[int]) -> None:
+    changed = next((step for step, count in enumerate(rows) if count != rows[0]), None)
+    if changed is not None:
+        raise SpecError(
+            f"{name}: its first call was of {rows[0]} rows and call {changed + 1} of {rows[changed]}: rows were "
+            "dropped or added on the way, as beam search and finished sequences do, and which is which is not known. "
+            "Watch one sequence that is decoded greedily, or the model as it reads the finished sequences in one call"
+        )
 
 
 def _joined_figure(figures: list[Tensor]) -> Tensor:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from regard.engine.attend import attend
 from regard.nn import torch_weights
-from regard.nn.cache import KeyValueCache
+from regard.nn.cache import Cache
 from regard.nn.checks import check_dropout, check_sequence, check_sizes
 from regard.nn.held_spec import HeldSpec
 from regard.nn.positions import rotate
@@ -86,7 +86,7 @@ class MultiHeadAttention(nn.Module):
         value_context: Tensor | None = None,
         mask: Mask | Tensor | None = None,
         query_start: int | None = None,
-        cache: KeyValueCache | None = None,
+        cache: Cache | None = None,
     ) -> Tensor:
         """x (batch, query_len, dim) -> (batch, query_len, dim).
 
@@ -104,7 +104,7 @@ class MultiHeadAttention(nn.Module):
         queries = _split(self.query(x), self.heads)
         if context is None:
             self._check_self(value_context, query_start)
-            queries, keys, values, query_start = self._own(x, queries, cache)
+            queries, keys, values = self._own(x, queries, cache)
         else:
             keys, values = self._other(context, value_context, cache)
         out = attend(
@@ -158,21 +158,17 @@ class MultiHeadAttention(nn.Module):
     def _projections(self) -> torch_weights.Projections:
         return self.query, self.key, self.value, self.output
 
-    def _own(
-        self, x: Tensor, queries: Tensor, cache: KeyValueCache | None
-    ) -> tuple[Tensor, Tensor, Tensor, int | None]:
-        """Queries, keys, values and query_start of self-attention, the cache's tokens included."""
+    def _own(self, x: Tensor, queries: Tensor, cache: Cache | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values of self-attention, the cache's tokens included: the last query on the last key."""
         start = 0 if cache is None else cache.length
         keys, values = _split(self.key(x), self.kv_heads), _split(self.value(x), self.kv_heads)
         if self.rotary is not None:
             queries, keys = rotate(queries, self.rotary, start), rotate(keys, self.rotary, start)
         if cache is not None:
             keys, values = cache.append(keys, values)
-        return queries, keys, values, start
+        return queries, keys, values
 
-    def _other(
-        self, context: Tensor, value_context: Tensor | None, cache: KeyValueCache | None
-    ) -> tuple[Tensor, Tensor]:
+    def _other(self, context: Tensor, value_context: Tensor | None, cache: Cache | None) -> tuple[Tensor, Tensor]:
         """Keys and values of cross-attention, out of the cache when it has them."""
         if self.rotary is not None:
             raise SpecError("rotary positions are for self-attention; build the cross-attention without rotary=")

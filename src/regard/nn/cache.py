@@ -3,12 +3,34 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from regard.nn.checks import check_sizes
 from regard.spec.errors import ShapeError, SpecError
+
+
+class Cache(Protocol):
+    """What a layer asks of a cache: `KeyValueCache`, or one that keeps less of the past."""
+
+    @property
+    def length(self) -> int:
+        """Tokens seen so far."""
+        ...
+
+    def append(self, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        """Add the keys and values of the next tokens; return those that they may attend to, their own the last."""
+        ...
+
+    def view(self) -> tuple[Tensor, Tensor]:
+        """The keys and values held."""
+        ...
+
+    def select(self, items: Tensor) -> None:
+        """Keep the batch items `items` (new_batch,) int64, in that order."""
+        ...
 
 
 class KeyValueCache:
@@ -105,7 +127,7 @@ class KeyValueCache:
 class BlockCache:
     """What one decoder block keeps: `own` grows with every token, `context` is filled once, at the first."""
 
-    own: KeyValueCache = field(default_factory=KeyValueCache)
+    own: Cache = field(default_factory=KeyValueCache)
     context: KeyValueCache = field(default_factory=KeyValueCache)
 
     def select(self, items: Tensor) -> None:

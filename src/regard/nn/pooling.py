@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from regard.engine.attend import WATCHER
 from regard.nn.checks import check_sequence, check_sizes, real_tokens
-from regard.spec.membership import Padding
+from regard.spec.padding import Padding
 from regard.spec.request import Request, request
 from regard.spec.score import Additive
 

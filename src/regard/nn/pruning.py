@@ -13,7 +13,7 @@ from regard.nn.checks import check_sequence, real_tokens
 from regard.nn.encoder import Encoder, EncoderBlock
 from regard.nn.received import mass_received
 from regard.spec.errors import ShapeError, SpecError
-from regard.spec.membership import Padding
+from regard.spec.padding import Padding
 from regard.spec.value import described, is_number
 
 _PARTS = 1_000_000  # shares are counted in millionths, so that a half of 4 is 2 and not a hair above it

@@ -15,7 +15,8 @@ from regard.spec.errors import (
     SpecError,
 )
 from regard.spec.mask import Block, Mask
-from regard.spec.membership import Dense, Documents, Padding
+from regard.spec.membership import Dense, Documents
+from regard.spec.padding import Padding
 from regard.spec.place import Place
 from regard.spec.policy import (
     Focus,

@@ -8,6 +8,7 @@ the tile unread where the answer is all. Masks combine with `&`, `|` and `~`.
 from __future__ import annotations
 
 import enum
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -67,9 +68,18 @@ class Mask(Value):
         return False
 
     @property
+    def solid(self) -> bool:
+        """True where no block inside of the hull of its queries is NONE: the hull is all there is to be left out."""
+        return False
+
+    @property
     def lasting(self) -> bool:
         """False where the mask holds a large tensor of the caller's, which may change: nothing found in it is kept."""
         return True
+
+    def mark(self) -> Hashable:
+        """What tells a lasting mask from every other, in little memory: no tensors, so that memories may hold it."""
+        return self
 
     def __and__(self, other: Mask) -> Mask:
         return Both(self, _mask(other))
@@ -146,6 +156,9 @@ class _Pair(Mask):
     def lasting(self) -> bool:
         return self.left.lasting and self.right.lasting
 
+    def mark(self) -> Hashable:
+        return type(self), self.left.mark(), self.right.mark()
+
     def check(self, place: Place) -> None:
         self.left.check(place)
         self.right.check(place)
@@ -171,6 +184,10 @@ class Both(_Pair):
         one, other = self.left.hull(rows, place), self.right.hull(rows, place)
         start = max(one.start, other.start)
         return range(start, max(start, min(one.stop, other.stop)))
+
+    @property
+    def solid(self) -> bool:
+        return self.left.solid and self.right.solid
 
     def words(self) -> str:
         return f"{_inner(self.left)} and {_inner(self.right)}"
@@ -232,6 +249,9 @@ class Not(Mask):
     @property
     def lasting(self) -> bool:
         return self.inner.lasting
+
+    def mark(self) -> Hashable:
+        return Not, self.inner.mark()
 
     def words(self) -> str:
         return f"not {_inner(self.inner)}"

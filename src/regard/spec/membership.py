@@ -1,93 +1,20 @@
-"""Masks that depend on tensors: Padding (lengths), Documents (packed sequences), Dense (any bool tensor)."""
+"""Masks that depend on tensors: Documents (packed sequences), Dense (any bool tensor)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from regard.spec.errors import MaskError
-from regard.spec.lengths import as_lengths
+from regard.spec.lengths import WHOLE, as_lengths
 from regard.spec.mask import Block, Mask
 from regard.spec.place import Place
-from regard.spec.value import described
+from regard.spec.value import described, digest
 
-_WHOLE = (torch.int64, torch.int32)
 _SMALL = 1 << 16  # entries of a bool tensor that are copied without a thought
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Padding(Mask):
-    """Real tokens come first: batch item `b` has `key_lengths[b]` keys and, if given, `query_lengths[b]` queries.
-
-    Both are (batch,) int32 or int64. Queries beyond their length are empty rows.
-    """
-
-    key_lengths: Tensor
-    query_lengths: Tensor | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("key_lengths", "query_lengths"):
-            lengths = getattr(self, name)
-            if lengths is not None and not (
-                isinstance(lengths, Tensor) and lengths.dtype in _WHOLE and lengths.dim() == 1
-            ):
-                raise MaskError(
-                    f"Padding({name}=...) takes a (batch,) int64 tensor of lengths, got {described(lengths)}"
-                )
-            if lengths is not None:  # an own copy: `block` keeps the numbers, and callers count lengths up in place
-                object.__setattr__(self, name, lengths.detach().clone())
-
-    def check(self, place: Place) -> None:
-        _check_lengths("key_lengths", self._keys(), place.batch, place.key_len, "keys")
-        if self.query_lengths is not None:
-            _check_lengths("query_lengths", self._queries(), place.batch, place.query_len, "queries")
-
-    def extent(self) -> tuple[int, int]:
-        return self.key_lengths.shape[0], 1
-
-    def tile(self, rows: range, cols: range, place: Place) -> Tensor:
-        seen = place.keys(cols) < self.key_lengths.to(place.device)[:, None, None, None]
-        if self.query_lengths is None:
-            return seen
-        index = torch.arange(rows.start, rows.stop, device=place.device)[:, None]
-        return seen & (index < self.query_lengths.to(place.device)[:, None, None, None])
-
-    def block(self, rows: range, cols: range, place: Place) -> Block:
-        keys, queries = self._keys(), self._queries() or [place.query_len] * len(self._keys())
-        pairs = list(zip(keys, queries, strict=True))
-        if all(cols.start >= k or rows.start >= q for k, q in pairs):
-            return Block.NONE
-        return Block.ALL if all(cols.stop <= k and rows.stop <= q for k, q in pairs) else Block.MIXED
-
-    def hull(self, rows: range, place: Place) -> range:
-        return range(max(self._keys(), default=0))
-
-    def cuts(self, place: Place) -> tuple[int, ...]:
-        return tuple(sorted(set(self._queries())))
-
-    def item(self, batch: int) -> Mask:
-        queries = None if self.query_lengths is None else self.query_lengths[batch : batch + 1]
-        return Padding(self.key_lengths[batch : batch + 1], queries)
-
-    def words(self) -> str:
-        return "padding" if self.query_lengths is None else "padding of keys and queries"
-
-    def _keys(self) -> list[int]:
-        return self._list("key_lengths")
-
-    def _queries(self) -> list[int]:
-        return [] if self.query_lengths is None else self._list("query_lengths")
-
-    def _list(self, name: str) -> list[int]:
-        """The lengths as plain numbers, read from the device once."""
-        found: list[int] | None = self.__dict__.get(f"_{name}_list")
-        if found is None:
-            found = [int(n) for n in getattr(self, name).tolist()]
-            self.__dict__[f"_{name}_list"] = found
-        return found
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -104,7 +31,7 @@ class Documents(Mask):
     def __post_init__(self) -> None:
         for name in ("query_ids", "key_ids"):
             ids = getattr(self, name)
-            if ids is not None and not (isinstance(ids, Tensor) and ids.dtype in _WHOLE and ids.dim() in (1, 2)):
+            if ids is not None and not (isinstance(ids, Tensor) and ids.dtype in WHOLE and ids.dim() in (1, 2)):
                 raise MaskError(
                     f"Documents({name}=...) takes (length,) or (batch, length) int64 ids, got {described(ids)}"
                 )
@@ -136,7 +63,10 @@ class Documents(Mask):
                 )
 
     def extent(self) -> tuple[int, int]:
-        return max(len(_rows(self.query_ids)), len(_rows(self._keys()))), 1
+        kept: int | None = self.__dict__.get("_items")  # asked for by every block
+        if kept is None:
+            kept = self.__dict__["_items"] = max(len(_rows(self.query_ids)), len(_rows(self._keys())))
+        return kept, 1
 
     def tile(self, rows: range, cols: range, place: Place) -> Tensor:
         queries, keys = self._slices(rows, cols, place)
@@ -174,6 +104,18 @@ class Documents(Mask):
         queries, keys = _rows(self.query_ids), None if self.key_ids is None else _rows(self.key_ids)
         own = queries[batch if len(queries) > 1 else 0]
         return Documents(own, None if keys is None else keys[batch if len(keys) > 1 else 0])
+
+    def mark(self) -> Hashable:
+        kept: Hashable = self.__dict__.get("_mark")
+        if kept is None:
+            parts = [(tuple(t.shape), t.dtype, digest(t)) for t in self.tensors()]
+            kept = self.__dict__["_mark"] = (Documents, *parts)
+        return kept
+
+    def __hash__(self) -> int:  # by what is in them: packed rows of one length differ in nothing else
+        return hash(self.mark())
+
+    __eq__ = Mask.__eq__  # which a class that has a hash of its own would be without
 
     def words(self) -> str:
         return "own document"
@@ -267,6 +209,19 @@ class Dense(Mask):
             return Block.ALL
         return Block.MIXED if bool(shown.any()) else Block.NONE
 
+    def mark(self) -> Hashable:
+        if not self.lasting:
+            return self.words()
+        kept: Hashable = self.__dict__.get("_mark")
+        if kept is None:
+            kept = self.__dict__["_mark"] = (Dense, tuple(self.allowed.shape), digest(self.allowed))
+        return kept
+
+    def __hash__(self) -> int:  # by what is in it: masks of one batch after another differ in nothing else
+        return hash(self.mark())
+
+    __eq__ = Mask.__eq__  # which a class that has a hash of its own would be without
+
     def words(self) -> str:
         return f"dense {tuple(self.allowed.shape)}"
 
@@ -280,18 +235,6 @@ def as_mask(given: object) -> Mask | None:
     raise MaskError(
         f"mask={described(given)}: expected None, a mask such as Causal(), or a bool tensor (True means may attend)"
     )
-
-
-def _check_lengths(name: str, lengths: list[int], batch: int, limit: int, what: str) -> None:
-    if len(lengths) != batch:
-        raise MaskError(
-            f"Padding: {name} has {len(lengths)} entries but the batch has {batch}: pass one length an item"
-        )
-    for item, length in enumerate(lengths):
-        if not 0 <= length <= limit:
-            raise MaskError(
-                f"Padding: {name}[{item}] = {length}, but there are {limit} {what}: lengths must lie in 0..{limit}"
-            )
 
 
 def _rows(ids: Tensor) -> Tensor:

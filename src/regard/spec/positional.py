@@ -48,6 +48,10 @@ class Causal(Mask):
     def hull(self, rows: range, place: Place) -> range:
         return _keys(0, place.last(rows), place)
 
+    @property
+    def solid(self) -> bool:
+        return True
+
     def words(self) -> str:
         return "causal"
 
@@ -80,6 +84,10 @@ class Window(Mask):
     def hull(self, rows: range, place: Place) -> range:
         return _keys(place.first(rows) - self.before, place.last(rows) + self.after, place)
 
+    @property
+    def solid(self) -> bool:
+        return True
+
     def words(self) -> str:
         return f"window of {self.before} before and {self.after} after"
 
@@ -109,6 +117,10 @@ class Sinks(Mask):
     def hull(self, rows: range, place: Place) -> range:
         return _keys(0, min(self.n - 1, place.last(rows)), place)
 
+    @property
+    def solid(self) -> bool:
+        return True
+
     def words(self) -> str:
         return f"the first {self.n} keys that are not ahead"
 
@@ -130,6 +142,10 @@ class Prefix(Mask):
 
     def hull(self, rows: range, place: Place) -> range:
         return _keys(0, self.n - 1, place)
+
+    @property
+    def solid(self) -> bool:
+        return True
 
     def words(self) -> str:
         return f"the first {self.n} keys"

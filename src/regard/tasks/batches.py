@@ -5,14 +5,15 @@ The order of an epoch is a function of (seed, epoch) alone, so that a run can go
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from regard.tasks.part import BatchSize, Order, OrderedPart, Part
 from regard.tasks.vocabulary import PADDING_ID
 
 _POOL = 50  # batches whose rows are sorted together by length: enough for little padding, few enough to stay mixed
@@ -29,6 +30,19 @@ class TextBatch:
     def __len__(self) -> int:
         return self.targets.shape[0]
 
+    @property
+    def inputs(self) -> tuple[Tensor, Tensor]:
+        """What the model is given."""
+        return self.ids, self.lengths
+
+    @property
+    def tokens(self) -> int:
+        return int(self.lengths.sum())
+
+    @property
+    def places(self) -> int:
+        return self.ids.numel()
+
     def to(self, device: torch.device) -> TextBatch:
         """The same batch on another device; `lengths` stay where packing wants them, on the CPU copy's device."""
         return TextBatch(self.ids.to(device), self.lengths.to(device), self.targets.to(device))
@@ -44,6 +58,11 @@ class TextPart:
 
     def __len__(self) -> int:
         return len(self.targets)
+
+    @property
+    def truths(self) -> NDArray[np.int64]:
+        """The classes that are right, (rows,)."""
+        return self.targets
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -76,26 +95,62 @@ class BatchOrder:
     """
 
     lengths: NDArray[np.int64]
-    batch: int
+    size: BatchSize
     seed: int
+    _counted: dict[int, int] = field(default_factory=dict, repr=False, compare=False)  # epoch -> its batches
 
-    def __len__(self) -> int:
-        return -(-len(self.lengths) // self.batch)
+    def steps(self, epoch: int) -> int:
+        """Batches of that epoch. With a size in tokens it differs from epoch to epoch, by a few."""
+        if self.size.tokens is None:
+            return -(-len(self.lengths) // self.size.rows)
+        if epoch not in self._counted:
+            self._counted[epoch] = sum(map(len, self._cuts(np.random.default_rng((self.seed, epoch)))))
+        return self._counted[epoch]
 
-    def epoch(self, number: int) -> list[NDArray[np.int64]]:
-        """The batches of epoch `number` (from 0): arrays of row indices."""
-        draw = np.random.default_rng((self.seed, number))
+    def batches(self, epoch: int, start: int = 0) -> Iterator[NDArray[np.int64]]:
+        """The batches of an epoch (from 0), from number `start` on: arrays of row indices."""
+        draw = np.random.default_rng((self.seed, epoch))
+        batches = [rows for pool in self._cuts(draw) for rows in pool]
+        for place in draw.permutation(len(batches))[start:]:
+            yield batches[place]
+
+    def _cuts(self, draw: np.random.Generator) -> list[list[NDArray[np.int64]]]:
+        """The batches of each pool."""
         rows = draw.permutation(len(self.lengths))
-        pool = _POOL * self.batch
-        batches: list[NDArray[np.int64]] = []
+        pool = _POOL * self._rows()
+        found = []
         for start in range(0, len(rows), pool):
             part = rows[start : start + pool]
             part = part[np.argsort(self.lengths[part], kind="stable")]
-            batches += [part[i : i + self.batch] for i in range(0, len(part), self.batch)]
-        return [batches[i] for i in draw.permutation(len(batches))]
+            found.append(_cut(part, self.lengths[part], self.size))
+        return found
+
+    def _rows(self) -> int:
+        """Rows of a batch, about."""
+        if self.size.tokens is None:
+            return self.size.rows
+        return max(1, min(self.size.rows, int(self.size.tokens / max(self.lengths.mean(), 1))))
 
 
-def in_order_of_length(lengths: NDArray[np.int64], batch: int) -> list[NDArray[np.int64]]:
-    """Batches for evaluation: every row once, shortest texts first."""
-    rows = np.argsort(lengths, kind="stable")
-    return [rows[i : i + batch] for i in range(0, len(rows), batch)]
+def order_of(part: Part | OrderedPart, size: BatchSize, seed: int) -> Order:
+    """The order in which training goes through a part: its own, if it brings one."""
+    return part.order(size, seed) if isinstance(part, OrderedPart) else BatchOrder(part.lengths, size, seed)
+
+
+def in_order_of_length(lengths: NDArray[np.int64], rows: int, tokens: int | None = None) -> list[NDArray[np.int64]]:
+    """Batches for evaluation: every row once, shortest texts first; `rows` and `tokens` as in `BatchSize`."""
+    order = np.argsort(lengths, kind="stable")
+    return _cut(order, lengths[order], BatchSize(rows, tokens))
+
+
+def _cut(rows: NDArray[np.int64], lengths: NDArray[np.int64], size: BatchSize) -> list[NDArray[np.int64]]:
+    """Rows sorted by length, cut into batches of that size."""
+    if size.tokens is None:
+        return [rows[i : i + size.rows] for i in range(0, len(rows), size.rows)]
+    cuts, begin = [], 0
+    for place, length in enumerate(lengths.tolist()):
+        count = place - begin
+        if count and (count == size.rows or (count + 1) * length > size.tokens):
+            cuts.append(rows[begin:place])
+            begin = place
+    return [*cuts, rows[begin:]] if len(rows) else []

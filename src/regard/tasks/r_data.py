@@ -1,4 +1,4 @@
-"""Texts out of an R package's data: R's serialisation format, as far as lists, numbers and texts go.
+"""Values out of an R package's data: R's serialisation format, as far as lists, factors, numbers and texts go.
 
 The format is described in "R Internals", section 1.8 (Serialization Formats); the database of a package's data is an
 index (`.rdx`: name -> place and length) beside the values (`.rdb`: each compressed, after its length). Nothing that
@@ -22,6 +22,9 @@ _NULLS = (254, 0)
 _REFERENCE = 255
 _HAS_ATTRIBUTES, _HAS_TAG = 0x200, 0x400
 _MISSING = -1  # the length of a text that is NA
+_NO_LEVEL = -(2**31)  # the number of a level that is NA
+_SAVED = (b"RDX2\n", b"RDX3\n")  # how a file that R saved begins, once it is unpacked
+_BROKEN = (IndexError, KeyError, TypeError, ValueError, OSError, EOFError, lzma.LZMAError, struct.error, zlib.error)
 
 
 def database(index: bytes, values: bytes) -> dict[str, Any]:
@@ -33,8 +36,31 @@ def database(index: bytes, values: bytes) -> dict[str, Any]:
     try:
         places = _value(gzip.decompress(index))["variables"]
         return {name: _value(_unpacked(values[at : at + size])) for name, (at, size) in places.items()}
-    except (IndexError, KeyError, TypeError, ValueError, OSError, EOFError, struct.error, zlib.error) as error:
+    except _BROKEN as error:
         raise DataError(f"the R data cannot be read ({error}); fetch the package again") from None
+
+
+def saved(content: bytes) -> dict[str, Any]:
+    """name -> value, of a file that R saved (`.rda`, `.RData`): gzip, bzip2 or xz, then its values by name.
+
+    Raises:
+        DataError: it is cut short, or holds something else than lists, factors, whole numbers and texts.
+    """
+    try:
+        plain = _plain(content)
+        found: dict[str, Any] | None = _value(plain[len(_SAVED[0]) :]) if plain.startswith(_SAVED) else None
+    except _BROKEN as error:
+        raise DataError(f"the R data cannot be read ({error}); fetch the package again") from None
+    if found is None:
+        raise DataError("the R data are not what R's save() writes in its binary format; only that is read")
+    return found
+
+
+def _plain(content: bytes) -> bytes:
+    for begins, unpack in ((b"\x1f\x8b", gzip.decompress), (b"BZh", bz2.decompress), (b"\xfd7zXZ", lzma.decompress)):
+        if content.startswith(begins):
+            return unpack(content)
+    return content
 
 
 def _unpacked(record: bytes) -> bytes:
@@ -83,7 +109,7 @@ class _Reader:
         return list(numbers)
 
     def item(self) -> Any:
-        """One value: None, a text, whole numbers (list), texts (list), a list, or a dict where names are given."""
+        """None, a text, a list of whole numbers, texts (a factor too) or values, or a dict where names are given."""
         flags = self.integer()
         kind = flags & 0xFF
         if kind in _NULLS:
@@ -103,8 +129,11 @@ class _Reader:
             found = [self.item() for _ in range(self.integer())]
         else:
             raise DataError(f"the R data hold a value of type {kind}; only lists, whole numbers and texts are read")
-        attributes = self.item() if flags & _HAS_ATTRIBUTES else None
-        names = (attributes or {}).get("names")
+        attributes = (self.item() if flags & _HAS_ATTRIBUTES else None) or {}
+        if "levels" in attributes:  # a factor: numbers of levels, from 1
+            levels = attributes["levels"]
+            return [None if number == _NO_LEVEL else levels[number - 1] for number in found]
+        names = attributes.get("names")
         return dict(zip(names, found, strict=True)) if names is not None else found
 
     def _text(self) -> str | None:

@@ -1,128 +1,113 @@
 """The settings of a run: everything that was asked for, checked once, and written to `config.json`.
 
-Unknown keys are refused, so that a typing error can never be a setting that does nothing.
+Unknown keys are refused, so that a typing error can never be a setting that does nothing; and so are sections that a
+task does not use.
 """
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Any, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from regard.spec.errors import SpecError
+from regard.tasks.sections import (
+    STRICT,
+    AnswerSettings,
+    CoreSettings,
+    DataSettings,
+    EventSettings,
+    FindingSettings,
+    HiddenSettings,
+    ImageSettings,
+    SeenSettings,
+    SeriesSettings,
+    SoundSettings,
+    SymbolSettings,
+    TableSettings,
+    TokenSettings,
+    TrainSettings,
+    WritingSettings,
+)
 
-_STRICT = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+__all__ = [
+    "AnswerSettings",
+    "CoreSettings",
+    "DataSettings",
+    "EventSettings",
+    "FindingSettings",
+    "HiddenSettings",
+    "ImageSettings",
+    "SeenSettings",
+    "SeriesSettings",
+    "Settings",
+    "SoundSettings",
+    "SymbolSettings",
+    "TableSettings",
+    "TokenSettings",
+    "TrainSettings",
+    "WritingSettings",
+    "changed",
+    "differences",
+    "names",
+    "plain",
+    "sections",
+    "settings_from",
+]
 
-
-class DataSettings(BaseModel):
-    """Which rows, and how they are parted.
-
-    `source` names a data set (see `tasks.sources`), `path` a file; exactly one of them is needed to train.
-    `test_rows` and `validation_rows`: how many rows are held out, as a whole number (>= 1) or a share (< 1).
-    A `test_path` holds the test part in a file of its own; then `test_rows` is not used.
-    """
-
-    model_config = _STRICT
-
-    source: str | None = None
-    path: str | None = None
-    text: str = "text"
-    label: str = "label"
-    test_path: str | None = None
-    test_rows: float = Field(default=0.2, gt=0)
-    validation_rows: float = Field(default=0.1, gt=0)
-    train_rows: int | None = Field(default=None, ge=1, description="use only so many training rows")
-    split_seed: int = Field(default=0, ge=0)
-    skip_refused: bool = False
-
-
-class TokenSettings(BaseModel):
-    """How text becomes numbers. `longest` is in tokens; `keep` says which of a longer text's tokens are read."""
-
-    model_config = _STRICT
-
-    kind: Literal["auto", "words", "subwords", "characters"] = "auto"
-    size: int = Field(default=20_000, ge=10, description="most entries in the vocabulary")
-    least: int = Field(default=2, ge=1, description="how often a token must occur in the training part to be an entry")
-    longest: int = Field(default=256, ge=1, description="most tokens read of a text")
-    keep: Literal["first", "ends"] = "ends"
-    lowercase: bool = True
-
-
-class CoreSettings(BaseModel):
-    """The model. `dim` is the width of a token's vector; `hidden` the LSTM's per direction, or the block's inner.
-
-    `dropout` is on token vectors and on the pooled vector; `block_dropout` inside a transformer's blocks, attention
-    weights included, which costs time: no fused kernel drops weights on a CPU.
-
-    `budget`: layer by layer, those tokens that receive most attention go on, and they alone are pooled (see
-    `regard.nn.Pruning`).
-    """
-
-    model_config = _STRICT
-
-    kind: Literal["bilstm", "transformer"] = "bilstm"
-    dim: int = Field(default=64, ge=1)
-    hidden: int = Field(default=64, ge=1)
-    layers: int = Field(default=1, ge=1)
-    heads: int = Field(default=4, ge=1, description="transformer only")
-    dropout: float = Field(default=0.3, ge=0, lt=1)
-    block_dropout: float = Field(default=0.0, ge=0, lt=1, description="transformer only")
-    token_dropout: float = Field(default=0.0, ge=0, lt=1, description="share of training tokens hidden as <unknown>")
-    budget: float = Field(
-        default=1.0,
-        gt=0,
-        le=1,
-        description="share of a text's tokens that the layers process, their mean; transformer only",
-    )
-
-
-class TrainSettings(BaseModel):
-    """The training. `rate` is the peak learning rate, `warmup` a share of all steps, `clip` a gradient norm.
-
-    `epochs` "auto": 8, or as many as make 400 steps where there are few rows.
-    """
-
-    model_config = _STRICT
-
-    epochs: Annotated[int, Field(ge=1)] | Literal["auto"] = 5
-    batch: int = Field(default=64, ge=1, description="rows a step, over all processes")
-    optimizer: Literal["adam", "adamw", "sgd"] = "adamw"
-    rate: float = Field(default=2e-3, gt=0)
-    weight_decay: float = Field(default=0.01, ge=0)
-    momentum: float = Field(default=0.9, ge=0, lt=1, description="sgd only")
-    schedule: Literal["constant", "cosine"] = "cosine"
-    warmup: float = Field(default=0.05, ge=0, lt=1)
-    clip: float | None = Field(default=1.0, gt=0)
-    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
-    focus: float | None = Field(
-        default=None,
-        ge=1,
-        description="train the pooling's attention towards this breadth (effective number of tokens)",
-    )
-    focus_weight: float = Field(default=0.1, gt=0, description="of the focus loss beside the task's own")
-    patience: int | None = Field(
-        default=None, ge=1, description="stop after so many epochs without a better validation score"
-    )
-    non_finite_limit: int = Field(default=10, ge=0, description="most losses that may be NaN or infinite")
-    checkpoint_seconds: float = Field(
-        default=20.0, ge=0, description="a checkpoint at least so often, and after every epoch"
-    )
-    seed: int = Field(default=0, ge=0)
+Section = TypeVar("Section", bound=BaseModel)
 
 
 class Settings(BaseModel):
-    """One run. Two runs with equal settings, data and software give equal numbers on the same machine."""
+    """One run. Two runs with equal settings, data and software give equal numbers on the same machine.
 
-    model_config = _STRICT
+    A section that is None is one that the task does not use; in JSON it is not there. `members`: the data of each task
+    of several on one core, in place of `data`.
+    """
+
+    model_config = STRICT
 
     task: str
     data: DataSettings = DataSettings()
-    tokens: TokenSettings = TokenSettings()
+    members: dict[str, DataSettings] | None = None
+    tokens: TokenSettings | None = None
+    hidden: HiddenSettings | None = None
+    writing: WritingSettings | None = None
+    image: ImageSettings | None = None
+    finding: FindingSettings | None = None
+    seen: SeenSettings | None = None
+    sound: SoundSettings | None = None
+    series: SeriesSettings | None = None
+    events: EventSettings | None = None
+    table: TableSettings | None = None
+    symbols: SymbolSettings | None = None
+    answers: AnswerSettings | None = None
     core: CoreSettings = CoreSettings()
     train: TrainSettings = TrainSettings()
+
+    def section(self, kind: type[Section]) -> Section:
+        """The section of that kind, of a task that uses it.
+
+        Raises:
+            SpecError: the settings have none.
+        """
+        for name in sections(self):
+            found = getattr(self, name)
+            if isinstance(found, kind):
+                return found
+        raise SpecError(f"the settings of task {self.task} have no {kind.__name__}; their sections: {sections(self)}")
+
+
+def sections(settings: Settings) -> tuple[str, ...]:
+    """The names of the sections that these settings have."""
+    return tuple(name for name in Settings.model_fields if name != "task" and getattr(settings, name) is not None)
+
+
+def plain(settings: Settings) -> dict[str, Any]:
+    """The settings as plain values for JSON, without the sections that are not there."""
+    return {name: value for name, value in settings.model_dump().items() if value is not None}
 
 
 def settings_from(values: Mapping[str, Any], *, where: str = "settings") -> Settings:
@@ -148,15 +133,19 @@ def changed(settings: Settings, changes: Mapping[str, Any], *, where: str = "set
     """The settings with some values replaced, named by dotted paths: `{"train.epochs": 3}`.
 
     Raises:
-        SpecError: for a path that is no setting, or a value out of its range.
+        SpecError: for a path that is no setting, or of a section that the task does not use, or a value out of its
+            range.
     """
     values = settings.model_dump()
     for path, value in changes.items():
         *rooms, key = path.split(".")
         inner = values
         for room in rooms:
+            if room in Settings.model_fields and values.get(room) is None:
+                there = ", ".join(sections(settings))
+                raise SpecError(f"{where}: {path}: task {settings.task} has no section {room}; those it has: {there}")
             inner = inner.get(room, {})
-            if not isinstance(inner, dict) or not inner:
+            if not isinstance(inner, dict) or not (inner or room == "columns"):
                 raise SpecError(f"{where}: {path} is no setting{_nearest(path)}")
         inner[key] = value
     return settings_from(values, where=where)
@@ -177,13 +166,15 @@ def differences(left: Settings, right: Settings) -> tuple[str, ...]:
 
 
 def _inner(field: Any) -> tuple[str, ...]:
-    kind = field.annotation
-    return tuple(kind.model_fields) if isinstance(kind, type) and issubclass(kind, BaseModel) else ("",)
+    for kind in (field.annotation, *get_args(field.annotation)):  # a section, or one that may be absent
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            return tuple(kind.model_fields)
+    return ("",)
 
 
 def _at(values: Mapping[str, Any], path: str) -> Any:
     room, _, key = path.partition(".")
-    return values[room][key] if key else values[room]
+    return (values[room] or {}).get(key) if key else values[room]
 
 
 def _sentences(errors: Sequence[Mapping[str, Any]]) -> list[str]:

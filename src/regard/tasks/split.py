@@ -8,13 +8,15 @@ test text is ever seen in training.
 from __future__ import annotations
 
 import hashlib
-import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from regard.spec.errors import DataError
+from regard.tasks.readers.identity import fingerprint
 from regard.tasks.table import Row
+
+__all__ = ["Split", "fingerprint", "split_rows"]
 
 
 @dataclass(frozen=True)
@@ -38,12 +40,6 @@ class Split:
     def labels(self) -> tuple[str, ...]:
         """The labels of the training part, sorted: a class's index is its place here."""
         return tuple(sorted({row.label for row in self.train}))
-
-
-def fingerprint(text: str) -> int:
-    """64 bits that are equal for texts which differ only in case, spaces or Unicode form (NFKC); as a signed int."""
-    plain = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
-    return int.from_bytes(hashlib.blake2b(plain.encode(), digest_size=8).digest(), "big", signed=True)
 
 
 def split_rows(

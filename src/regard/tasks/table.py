@@ -1,12 +1,25 @@
-"""A table of labelled texts, as it was read from a file: the rows that can be used, and those refused with why."""
+"""What was read from a file: the rows that can be used, and those refused with why."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
 from regard.spec.errors import DataError
+from regard.tasks.readers.identity import Identity, fingerprint, joined_mark
 
 _SHOWN = 3  # refused rows that an error message names one by one
+
+R = TypeVar("R")
+L = TypeVar("L", bound="Labelled")
+
+
+class Labelled(Protocol):
+    """A row with a label."""
+
+    @property
+    def label(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +29,11 @@ class Row:
     number: int
     text: str
     label: str
+
+    @property
+    def identity(self) -> Identity:
+        given = fingerprint(self.text)
+        return Identity(joined_mark(given, self.label), given, label=self.label)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,32 +50,50 @@ class Refused:
 
 
 @dataclass(frozen=True)
-class Table:
-    """What was read from one file, in its order."""
+class Reading(Generic[R]):
+    """What was read from one file or folder, in its order. `notes`: what was converted on the way, in words."""
 
     name: str
     columns: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[R, ...]
     refused: tuple[Refused, ...]
+    notes: tuple[str, ...] = ()
 
     @property
-    def labels(self) -> tuple[str, ...]:
+    def labels(self: Reading[L]) -> tuple[str, ...]:
         """The labels there are, sorted."""
         return tuple(sorted({row.label for row in self.rows}))
 
 
-def usable(table: Table, *, skip_refused: bool = False) -> tuple[Row, ...]:
+Table = Reading[Row]
+
+
+def usable(reading: Reading[R], *, skip_refused: bool = False) -> tuple[R, ...]:
     """The rows to work with: all of them, unless some were refused and `skip_refused` allows going on without.
 
     Raises:
         DataError: a row was refused and `skip_refused` is False; or no row is left.
     """
-    if table.refused and (not skip_refused or not table.rows):
-        shown = "; ".join(str(refused) for refused in table.refused[:_SHOWN])
-        more = f"; and {len(table.refused) - _SHOWN} more" if len(table.refused) > _SHOWN else ""
-        total = len(table.rows) + len(table.refused)
-        remedy = "correct them, or go on without them with data.skip_refused=true" if table.rows else "correct them"
-        raise DataError(f"{table.name}: {len(table.refused)} of {total} rows cannot be used: {shown}{more}. {remedy}")
-    if not table.rows:
-        raise DataError(f"{table.name}: no rows, expected at least one below the header; add rows")
-    return table.rows
+    count = len(reading.refused)
+    judge_refused(
+        reading.name, reading.refused, refused=count, whole=len(reading.rows) + count, skip_refused=skip_refused
+    )
+    return reading.rows
+
+
+def judge_refused(name: str, first: Sequence[Refused], *, refused: int, whole: int, skip_refused: bool) -> None:
+    """Goes on only where no row of `whole` was refused, or some were left and going on without was asked for.
+
+    `first`: the refused rows, or as many of them as are kept.
+
+    Raises:
+        DataError: otherwise; the message names the first refused rows.
+    """
+    left = whole - refused
+    if refused and (not skip_refused or not left):
+        shown = "; ".join(str(one) for one in first[:_SHOWN])
+        more = f"; and {refused - _SHOWN} more" if refused > _SHOWN else ""
+        remedy = "correct them, or go on without them with data.skip_refused=true" if left else "correct them"
+        raise DataError(f"{name}: {refused} of {whole} rows cannot be used: {shown}{more}. {remedy}")
+    if not left:
+        raise DataError(f"{name}: no rows, expected at least one below the header; add rows")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from regard.nn import AdditivePooling, BiLSTMEncoder, Encoder, Kept, Pruning, TokenEmbedding, pruned
 from regard.spec import Learned
-from regard.tasks.settings import CoreSettings
+from regard.tasks.sections import CoreSettings
+from regard.tasks.task import Setup
 from regard.tasks.vocabulary import PADDING_ID, UNKNOWN_ID
 
 _QUERIES = 32  # of a text, by whose weights its tokens are chosen: to ask them all takes longer than a half saves
@@ -26,6 +29,17 @@ class PaddedEncoder(nn.Module):
         return pruned(self.encoder, x, lengths, self.pruning)
 
 
+def text_body(core: CoreSettings, *, vocabulary: int, longest: int) -> tuple[TokenEmbedding, nn.Module, int]:
+    """(embedding, encoder, the width of what the encoder gives): what every model that reads texts begins with."""
+    recurrent = core.kind == "bilstm"
+    positions = None if recurrent else Learned(longest)
+    embedding = TokenEmbedding(vocabulary, core.dim, positions=positions, dropout=core.dropout)
+    if not recurrent:
+        return embedding, PaddedEncoder(core), core.dim
+    between = core.dropout if core.layers > 1 else 0.0
+    return embedding, BiLSTMEncoder(core.dim, core.hidden, layers=core.layers, dropout=between), 2 * core.hidden
+
+
 class TextClassifier(nn.Module):
     """Embedding, encoder, additive attention pooling (Bahdanau et al. 2014, with a learned query), linear classes.
 
@@ -35,20 +49,8 @@ class TextClassifier(nn.Module):
 
     def __init__(self, core: CoreSettings, *, vocabulary: int, classes: int, longest: int) -> None:
         super().__init__()
-        recurrent = core.kind == "bilstm"
         self.token_dropout = core.token_dropout
-        self.embedding = TokenEmbedding(
-            vocabulary,
-            core.dim,
-            positions=None if recurrent else Learned(longest),
-            dropout=core.dropout,
-        )
-        width = 2 * core.hidden if recurrent else core.dim
-        self.encoder: nn.Module = (
-            BiLSTMEncoder(core.dim, core.hidden, layers=core.layers, dropout=core.dropout if core.layers > 1 else 0.0)
-            if recurrent
-            else PaddedEncoder(core)
-        )
+        self.embedding, self.encoder, width = text_body(core, vocabulary=vocabulary, longest=longest)
         self.pooling = AdditivePooling(width)
         self.dropout = nn.Dropout(core.dropout)
         self.classes = nn.Linear(width, classes)
@@ -82,6 +84,11 @@ def processed_share(core: CoreSettings, lengths: Tensor) -> float:
         return 1.0
     counts = pruning_of(core).processed(lengths, core.layers)
     return float(counts.sum() / (core.layers * lengths.sum()))
+
+
+def processed(setup: Setup, lengths: NDArray[np.int64]) -> float:
+    """`processed_share` of a run's model, for texts of `lengths` (texts,)."""
+    return processed_share(setup.settings.core, torch.from_numpy(lengths))
 
 
 def budget_words(core: CoreSettings) -> str:

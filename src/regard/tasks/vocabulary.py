@@ -20,7 +20,7 @@ from typing import Any, Literal
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 
 from regard.spec.errors import CheckpointError
-from regard.tasks.settings import TokenSettings
+from regard.tasks.sections import TokenSettings
 
 PADDING = "<padding>"
 UNKNOWN = "<unknown>"
@@ -95,8 +95,13 @@ class Vocabulary:
         return items[: self.longest - tail] + items[len(items) - tail :]
 
 
-def train_vocabulary(texts: Iterable[str], settings: TokenSettings, kind: Kind) -> Vocabulary:
-    """A vocabulary of the given (training) texts. `kind` is `settings.kind` with "auto" decided (`chosen_kind`)."""
+def train_vocabulary(
+    texts: Iterable[str], settings: TokenSettings, kind: Kind, *, signs: Sequence[str] = ()
+) -> Vocabulary:
+    """A vocabulary of the given (training) texts. `kind` is `settings.kind` with "auto" decided (`chosen_kind`).
+
+    `signs`: further entries that no text is cut into, such as one for the end of a text; their ids are 2, 3, ...
+    """
     model: Any = models.BPE(unk_token=UNKNOWN) if kind == "subwords" else models.WordLevel(unk_token=UNKNOWN)
     tokenizer = Tokenizer(model)
     steps: list[Any] = [normalizers.Replace(Regex(LINE_BREAK), " "), normalizers.NFKC()]
@@ -108,7 +113,7 @@ def train_vocabulary(texts: Iterable[str], settings: TokenSettings, kind: Kind) 
     trainer = shape(
         vocab_size=settings.size,
         min_frequency=settings.least,
-        special_tokens=[PADDING, UNKNOWN],
+        special_tokens=[PADDING, UNKNOWN, *signs],
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
@@ -122,12 +127,27 @@ def load_vocabulary(path: Path, settings: TokenSettings) -> Vocabulary:
         CheckpointError: the file is missing or cannot be read.
     """
     try:
-        tokenizer = Tokenizer.from_str(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise _unreadable(str(path), error) from None
+    return vocabulary_from(text, settings, where=str(path))
+
+
+def vocabulary_from(text: str, settings: TokenSettings, *, where: str) -> Vocabulary:
+    """The vocabulary that a `tokenizer.json` holds; `where` is the file's name for messages.
+
+    Raises:
+        CheckpointError: it cannot be read.
+    """
+    try:
+        tokenizer = Tokenizer.from_str(text)
     except Exception as error:  # the library raises bare Exception for a broken file
-        raise CheckpointError(
-            f"{path} is no readable vocabulary ({error}); train the run again in a new folder"
-        ) from None
+        raise _unreadable(where, error) from None
     return Vocabulary(tokenizer, settings.longest, settings.keep)
+
+
+def _unreadable(where: str, error: Exception) -> CheckpointError:
+    return CheckpointError(f"{where} is no readable vocabulary ({error}); train the run again in a new folder")
 
 
 def chosen_kind(texts: Sequence[str], settings: TokenSettings) -> Kind:

@@ -5,8 +5,9 @@ from regard.tasks.extra import require
 
 require("accelerate", "safetensors")
 
+from regard.train.result import BaselineResult, Result
 from regard.train.run import Evaluation, Prediction, Run, TokenWeight, load_run
-from regard.train.training import BaselineResult, Result, train_run
+from regard.train.training import train_run
 
 __all__ = [
     "BaselineResult",

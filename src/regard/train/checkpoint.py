@@ -133,5 +133,6 @@ def _sum(tensors: Mapping[str, Tensor], text: str) -> int:
     total = zlib.crc32(text.encode())
     for name in sorted(tensors):
         total = zlib.crc32(name.encode(), total)
-        total = zlib.crc32(tensors[name].reshape(-1).view(torch.uint8).numpy().data, total)
+        if tensors[name].numel():  # an empty one has no bytes to look at
+            total = zlib.crc32(tensors[name].reshape(-1).view(torch.uint8).numpy().data, total)
     return total

@@ -1,21 +1,21 @@
 """A run's folder: which file is where, and whether a run in it is new, begun or done.
 
-config.json           what was asked for, what came of every "auto", the labels, the data
-vocab/tokenizer.json  the vocabulary, of the training part
+config.json           what was asked for, what came of every "auto", the facts of the data (labels, sizes)
+vocab/                small text files that the task keeps, such as vocab/tokenizer.json, made of the training part
 model.safetensors     the weights that did best on the validation part
 metrics.json          scores on the test part beside the baselines'; written last: with it the run is done
 log.jsonl             what happened, one event a line
-seen.safetensors      64-bit marks of the texts trained on, so that `evaluate` can say what is not new
+seen.safetensors      64-bit marks of the rows trained on, so that `evaluate` can say what is not new
 checkpoint/           while it trains
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from torch import Tensor
@@ -50,10 +50,6 @@ class RunFolder:
     @property
     def metrics(self) -> Path:
         return self.path / "metrics.json"
-
-    @property
-    def tokenizer(self) -> Path:
-        return self.path / "vocab" / "tokenizer.json"
 
     @property
     def seen(self) -> Path:
@@ -94,16 +90,27 @@ class RunFolder:
             )
         return "done" if self.metrics.is_file() else "begun"
 
-    def begin(self, config: Mapping[str, Any], tokenizer: str, seen: Tensor) -> None:
-        """Writes what a run starts from; `config.json` last.
+    def begin(self, config: Mapping[str, Any], kept: Mapping[str, str], seen: Tensor) -> None:
+        """Writes what a run starts from; `config.json` last. `kept`: text files, by their paths below `vocab/`.
 
         Raises:
             RunError: the disk is full, or the folder cannot be written.
         """
-        make_folder(self.tokenizer.parent)
-        write_atomically(self.tokenizer, tokenizer.encode())
+        make_folder(self.path)
+        for name, text in kept.items():
+            path = self._kept(name)
+            make_folder(path.parent)
+            write_atomically(path, text.encode())
         write_tensors(self.seen, {"marks": seen}, {})
         write_json(self.config, config)
+
+    def kept(self, names: Iterable[str]) -> dict[str, str]:
+        """The text files that `begin` wrote, by name.
+
+        Raises:
+            CheckpointError: one is missing, is no text, or lies elsewhere than below `vocab/`.
+        """
+        return {name: self._kept_text(name) for name in names}
 
     def keep_best(self, epoch: int, weights: Mapping[str, Tensor]) -> None:
         """Keeps an epoch's weights beside those of the last checkpoint's best epoch, until a newer one is written."""
@@ -148,6 +155,21 @@ class RunFolder:
                 yield
         finally:
             remove_empty(made)
+
+    def _kept(self, name: str) -> Path:
+        """A name out of a folder of others may say anything: only what lies below `vocab/` is read or written."""
+        parts = PurePosixPath(name).parts
+        if parts[:1] != ("vocab",) or len(parts) < 2 or ".." in parts:
+            raise CheckpointError(f"{self.config} names the file {name!r}, expected one below vocab/; train again")
+        return self.path.joinpath(*parts)
+
+    def _kept_text(self, name: str) -> str:
+        path = self._kept(name)
+        try:
+            return path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = "it is missing" if isinstance(error, FileNotFoundError) else str(error)
+            raise CheckpointError(f"{path} cannot be read ({reason}); train the run again in a new folder") from None
 
     def _best(self, epoch: int) -> Path:
         return self.checkpoints.path / f"best-{epoch:04d}.safetensors"

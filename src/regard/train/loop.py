@@ -11,7 +11,6 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from accelerate import Accelerator
 from numpy.typing import NDArray
@@ -19,11 +18,13 @@ from torch import Tensor, nn
 
 from regard.nn.losses import Focus, attention_loss
 from regard.spec.errors import CheckpointError, NonFiniteLossError
-from regard.tasks.batches import BatchOrder
-from regard.tasks.event import Listener, Note, Progress, Validated
+from regard.tasks.batches import order_of
+from regard.tasks.epochs import batch_size
+from regard.tasks.event import Listener, Note, Progress
 from regard.tasks.task import Outcome, Prepared, Task
+from regard.train.best import validate
 from regard.train.checkpoint import Checkpoint, optimizer_state, restore_optimizer
-from regard.train.evaluation import answers
+from regard.train.epochs import epochs_of
 from regard.train.folder import RunFolder
 from regard.train.optimizer import optimizer_for
 from regard.train.schedule import Schedule
@@ -34,12 +35,14 @@ _LOGGED = 50  # steps between two lines of the log
 
 @dataclass(frozen=True)
 class Spent:
-    """What one step added: losses (sum), right answers, rows and tokens, over all processes."""
+    """What one step added, over all processes: losses (sum), right answers (None where a task counts none), the units
+    they are of, and tokens without padding and with it."""
 
     loss: float
-    right: int
-    rows: int
+    right: int | None
+    units: int
     tokens: int
+    places: int
     finite: bool
 
 
@@ -57,21 +60,17 @@ class Loop:
     ) -> None:
         self.task, self.data, self.folder, self.accelerator, self.listen = task, data, folder, accelerator, listen
         self.settings = data.settings.train
-        self.order = BatchOrder(data.train.lengths, self.settings.batch, self.settings.seed)
+        self.order = order_of(data.train, batch_size(self.settings), self.settings.seed)
         assert self.settings.epochs != "auto"  # decided when the data were prepared
-        self.epochs = self.settings.epochs
-        self.steps = self.epochs * len(self.order)
+        self.epochs = epochs_of(self.order, self.settings.epochs)
+        self.steps = self.epochs.steps
         self.schedule = Schedule(
             self.settings.schedule, self.settings.rate, self.steps, int(self.settings.warmup * self.steps)
         )
         self.model, self.optimizer = accelerator.prepare(model, optimizer_for(model, self.settings))
         self.state = State()
-        self._saved = time.monotonic()
-
-    @property
-    def epoch(self) -> int:
-        """The epoch of the next step, from 0."""
-        return self.state.step // len(self.order)
+        self._began = self._saved = time.monotonic()
+        self._before = 0.0  # seconds of the sittings before this one
 
     def resume(self, checkpoint: Checkpoint) -> None:
         """Goes on where a checkpoint was written.
@@ -96,6 +95,7 @@ class Loop:
         if self.accelerator.scaler is not None and "scaler" in checkpoint.values:
             self.accelerator.scaler.load_state_dict(checkpoint.values["scaler"])
         self.state = state_from(checkpoint.values["state"])
+        self._before = self.state.wall
 
     def run(self) -> State:
         """Trains to the last epoch, or until the validation score has not risen for `patience` epochs.
@@ -106,68 +106,86 @@ class Loop:
         """
         self.model.train()
         while self.state.step < self.steps and not self.state.stopped:
-            epoch = self.epoch
-            batches = self.order.epoch(epoch)
-            for place in range(self.state.step % len(self.order), len(batches)):
-                self._train_on(batches[place], epoch)
+            epoch, place = self.epochs.at(self.state.step)
+            for rows in self.order.batches(epoch, place):
+                self._train_on(rows, epoch)
                 late = time.monotonic() - self._saved >= self.settings.checkpoint_seconds
-                if late and place + 1 < len(batches):
+                if late and self.state.step < self.epochs.ends[epoch]:
                     self._save()
-            self._validate(epoch)
+            validate(self, epoch)
             self.state.begin_epoch()
             self._save()
         return self.state
 
-    def _train_on(self, rows: NDArray[np.int64], epoch: int) -> None:
+    def count_from(self, began: float) -> None:
+        """Lets `wall` count from a moment (of `time.monotonic`) before the loop was made: from the run's first."""
+        self._began = began
+
+    @property
+    def wall(self) -> float:
+        """Seconds since this sitting's training began, and those of the sittings before it."""
+        return self._before + time.monotonic() - self._began
+
+    @property
+    def weights(self) -> dict[str, Tensor]:
+        """The model's, by name."""
+        found: dict[str, Tensor] = self.accelerator.unwrap_model(self.model).state_dict()
+        return found
+
+    def _train_on(self, rows: NDArray[Any], epoch: int) -> None:
         began = time.monotonic()
         spent = self._step(rows)
         state = self.state
         state.step += 1
         state.seconds += time.monotonic() - began
         state.tokens += spent.tokens
+        state.places += spent.places
         if spent.finite:
             state.loss += spent.loss
-            state.right += spent.right
-            state.seen += spent.rows
+            state.right += spent.right or 0
+            state.seen += spent.units
         else:
             self._count_non_finite()
         if self.accelerator.is_main_process:
-            self._tell(epoch)
+            self._tell(epoch, counted=spent.right is not None)
 
-    def _step(self, rows: NDArray[np.int64]) -> Spent:
+    def _step(self, rows: NDArray[Any]) -> Spent:
         """One step on the rows of one batch, shared among the processes: each takes every n-th row."""
         accelerator, state = self.accelerator, self.state
         mine = rows[accelerator.process_index :: accelerator.num_processes]
         weight = 1.0 if len(mine) else 0.0  # a process without rows runs one that does not count, to stay in step
-        batch = self.data.train.batch(mine if len(mine) else rows[:1]).to(accelerator.device)
+        held = self.data.train.batch(mine if len(mine) else rows[:1])
+        tokens, places, batch = held.tokens, held.places, held.to(accelerator.device)
         torch.manual_seed(step_seed(self.settings.seed, state.step, accelerator.process_index))
         for group in self.optimizer.param_groups:
             group["lr"] = self.schedule.rate(state.step)
         outcome, penalty = self._judged(batch)
-        loss = (outcome.losses.sum() + penalty * len(batch)) * weight
-        right = (outcome.answers == batch.targets).sum() * weight
-        total, hits = self._over_processes(loss.detach(), right)
-        tokens = int(self.data.train.lengths[rows].sum())
+        loss = (outcome.losses.sum() + penalty * outcome.units) * weight
+        right = loss.new_zeros(()) if outcome.hits is None else outcome.hits
+        counts = torch.tensor([outcome.units, tokens, places], dtype=torch.float32, device=loss.device)
+        total, *counted = self._over_processes(loss.detach(), right * weight, *(counts * weight))
+        hits, units, tokens, places = map(int, counted)
+        told = None if outcome.hits is None else hits
         if not math.isfinite(total):
-            return Spent(0.0, 0, len(rows), tokens, finite=False)
+            return Spent(0.0, told, units, tokens, places, finite=False)
         # Gradients are averaged over processes, so that each scales its sum to the mean over the whole batch.
-        accelerator.backward(loss * (accelerator.num_processes / len(rows)))
+        accelerator.backward(loss * (accelerator.num_processes / max(units, 1)))
         norm = accelerator.clip_grad_norm_(self.model.parameters(), self.settings.clip or math.inf)
         # In float16 infinite gradients are the scaler's business: it skips the step and lowers its scale.
         finite = accelerator.scaler is not None or norm is None or math.isfinite(float(norm))
         if finite:
             self.optimizer.step()
         self.optimizer.zero_grad()
-        return Spent(total, int(hits), len(rows), tokens, finite=finite)
+        return Spent(total, told, units, tokens, places, finite=finite)
 
     def _judged(self, batch: Any) -> tuple[Outcome, Tensor | float]:
         """What the model made of a batch, and the weighed loss on its attention (0 where none is asked for)."""
-        judge, asked = self.task.judge, self.settings
+        asked, setup = self.settings, self.data.setup
         if asked.focus is None:
-            return judge(self.model, batch, asked.label_smoothing), 0.0
+            return self.task.judge(self.model, batch, setup), 0.0
         plain = self.accelerator.unwrap_model(self.model)
         with attention_loss(plain, Focus(asked.focus), only="*pooling") as collected:
-            outcome = judge(self.model, batch, asked.label_smoothing)
+            outcome = self.task.judge(self.model, batch, setup)
         return outcome, collected.mean() * asked.focus_weight
 
     def _over_processes(self, *values: Tensor) -> list[float]:
@@ -187,49 +205,28 @@ class Loop:
                 f"use bfloat16 in place of float16"
             )
 
-    def _tell(self, epoch: int) -> None:
+    def _tell(self, epoch: int, *, counted: bool) -> None:
         state = self.state
         rate = state.tokens / state.seconds if state.seconds else 0.0
         seen = max(state.seen, 1)
+        metric = state.right / seen if counted else None
         left = state.seconds / state.step * (self.steps - state.step)
         self.listen(
             Progress(
                 epoch=epoch + 1,
-                epochs=self.epochs,
+                epochs=len(self.epochs),
                 step=state.step,
                 steps=self.steps,
                 loss=state.loss / seen,
-                metric=state.right / seen,
+                metric=metric,
                 rate=rate,
                 seconds_left=left,
             )
         )
         if state.step % _LOGGED == 0:
             self.folder.record.add(
-                "step", state.step, epoch=epoch + 1, loss=state.loss / seen, accuracy=state.right / seen,
+                "step", state.step, epoch=epoch + 1, loss=state.loss / seen, accuracy=metric,
                 rate=self.schedule.rate(state.step - 1), tokens_a_second=round(rate), seconds=round(state.seconds, 2),
-            )  # fmt: skip
-
-    def _validate(self, epoch: int) -> None:
-        state, part = self.state, self.data.validation
-        found = answers(self.task, self.model, part, self.accelerator)
-        protocol = f"part:validation|rows:{len(part)}"
-        metric = self.task.measure(found.classes, part.targets, len(self.data.labels), protocol)[0]
-        # Of equal scores (few rows give many) the lower loss is better.
-        best = metric.value > state.best or (metric.value == state.best and found.loss < state.best_loss)
-        if best:
-            state.best, state.best_loss, state.best_epoch, state.stale = metric.value, found.loss, epoch + 1, 0
-            if self.accelerator.is_main_process:
-                self.folder.keep_best(epoch + 1, self._weights())
-        else:
-            state.stale += 1
-            state.stopped = self.settings.patience is not None and state.stale >= self.settings.patience
-        train_loss = state.loss / max(state.seen, 1)
-        if self.accelerator.is_main_process:
-            self.listen(Validated(epoch + 1, self.epochs, train_loss, found.loss, metric.value, metric.name, best))
-            self.folder.record.add(
-                "epoch", state.step, epoch=epoch + 1, train_loss=train_loss, validation_loss=found.loss,
-                validation={metric.name: metric.value}, best=best, seconds=round(state.seconds, 2),
             )  # fmt: skip
 
     def _launch(self) -> dict[str, Any]:
@@ -240,14 +237,11 @@ class Loop:
             "device": accelerator.device.type,
         }
 
-    def _weights(self) -> dict[str, Tensor]:
-        weights: dict[str, Tensor] = self.accelerator.unwrap_model(self.model).state_dict()
-        return weights
-
     def _save(self) -> None:
+        self.state.wall = self.wall
         if self.accelerator.is_main_process:  # the weights are the same in every process
             tensors, values = optimizer_state(self.optimizer)
-            tensors |= {f"model.{name}": tensor for name, tensor in self._weights().items()}
+            tensors |= {f"model.{name}": tensor for name, tensor in self.weights.items()}
             scaler: Any = self.accelerator.scaler
             if scaler is not None:
                 values["scaler"] = scaler.state_dict()

@@ -1,8 +1,8 @@
-"""A finished run, loaded to answer: labels, probabilities, and which tokens had how much weight."""
+"""A finished run, loaded to answer: its task, its setup and its weights are all that is needed, never the data."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,54 +11,31 @@ import numpy as np
 import torch
 from torch import nn
 
-from regard.spec.errors import CheckpointError, DataError
-from regard.tasks.batches import TextPart, encoded, in_order_of_length
-from regard.tasks.classify import TASKS
-from regard.tasks.metrics import Metric
+from regard.spec.errors import CheckpointError, RunError
+from regard.tasks.batches import in_order_of_length
+from regard.tasks.catalogue import TASKS
+from regard.tasks.explained import Explained
+from regard.tasks.scores.metric import Metric
 from regard.tasks.settings import Settings, changed, settings_from
-from regard.tasks.split import fingerprint
-from regard.tasks.table import Table, usable
-from regard.tasks.table_reading import read_table
-from regard.tasks.task import Task, task_named
-from regard.tasks.text_classifier import budget_words, processed_share
-from regard.tasks.vocabulary import UNKNOWN_ID, Pieces, Vocabulary, load_vocabulary
+from regard.tasks.task import Asked, Given, Setup, Task, task_named
+from regard.tasks.text_answers import Prediction, TokenWeight, predictions
+from regard.tasks.text_data import vocabulary_of
+from regard.tasks.vocabulary import Vocabulary
 from regard.train.checkpoint import read_tensors
+from regard.train.evaluation import answered, in_order
 from regard.train.folder import RunFolder, read_json
+from regard.train.training import OLDER_KEPT
+
+__all__ = ["Evaluation", "Prediction", "Run", "TokenWeight", "load_run"]
 
 _BATCH = 64
 _REMEDY = "train the run again in a new folder"
 
 
-@dataclass(frozen=True, slots=True)
-class TokenWeight:
-    """One token's place [start, end) in the text, in characters, and its share of the pooled vector.
-
-    known: False for a token that the vocabulary does not have.
-    """
-
-    start: int
-    end: int
-    weight: float
-    known: bool
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """The answer to one text. `probabilities` has every label, most probable first; `tokens` those that were read, in
-    order, their weights 1 in all; `unread` counts the tokens beyond what the model reads."""
-
-    text: str
-    label: str
-    probability: float
-    probabilities: tuple[tuple[str, float], ...]
-    tokens: tuple[TokenWeight, ...]
-    unread: int
-
-
 @dataclass(frozen=True)
 class Evaluation:
-    """Scores on a file of labelled rows. `seen`: how many of the rows the run was trained or validated on; `processed`:
-    the share of the tokens that are read which the model's layers process (1 without a budget)."""
+    """Scores on a file of rows. `seen`: how many of the rows the run was trained or validated on; `processed`: the
+    share of the tokens that are read which the model's layers process (1 without a budget)."""
 
     scores: tuple[Metric, ...]
     rows: int
@@ -73,84 +50,127 @@ class Run:
 
     folder: Path
     task: Task
-    settings: Settings
-    labels: tuple[str, ...]
-    vocabulary: Vocabulary
+    setup: Setup
     model: nn.Module
 
+    @property
+    def settings(self) -> Settings:
+        return self.setup.settings
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels that it answers with; none for a task without."""
+        return tuple(self.setup.facts.get("labels", ()))
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """Of a task that reads text.
+
+        Raises:
+            RunError: the run keeps none.
+        """
+        return vocabulary_of(self.setup)
+
     def predict(self, texts: Sequence[str]) -> tuple[Prediction, ...]:
-        """Answers to texts, in their order.
+        """A text classifier's answers to texts, in their order, with the weight of each token.
 
         Raises:
             DataError: a text is empty; the message names its place.
+            RunError: the run is of another kind of task; `told` answers for all of them.
         """
-        for place, text in enumerate(texts):
-            if not text.strip():
-                raise DataError(f"text {place + 1} of {len(texts)} is empty; give some words")
-        if not texts:
-            return ()
-        pieces = self.vocabulary.pieces(texts)
-        part = encoded([piece.ids for piece in pieces], [0] * len(pieces))
-        found: dict[int, Prediction] = {}
-        for rows in in_order_of_length(part.lengths, _BATCH):
-            probabilities, weights = self._run(part, rows)
-            for place, row in enumerate(rows):
-                found[int(row)] = self._prediction(texts[row], pieces[row], probabilities[place], weights[place])
-        return tuple(found[place] for place in range(len(texts)))
+        if set(self.task.roles) != {"text", "label"}:
+            raise RunError(f"a run of {self.task.name} does not answer typed texts with labels; give it rows of a file")
+        return predictions(self.model, self.setup, texts)
+
+    def given(self, asked: Asked) -> Given:
+        """Rows of a file, encoded.
+
+        Raises:
+            DataError: the file cannot be read, or a row cannot be used.
+            RunError: the task reads no files for trained runs.
+        """
+        if self.task.read is None:
+            raise RunError(f"a run of {self.task.name} cannot be given other data than it was trained on")
+        return self.task.read(asked, self.setup)
+
+    def typed(self, texts: Sequence[str]) -> Given:
+        """Typed texts, encoded.
+
+        Raises:
+            DataError: a text is empty; the message names its place.
+            RunError: the task reads no typed text.
+        """
+        if self.task.typed is None:
+            raise RunError(f"a run of {self.task.name} reads no typed text; give it a file with --data")
+        return self.task.typed(texts, self.setup)
+
+    def told(self, given: Given) -> Iterator[Mapping[str, Any]]:
+        """What is said of each row, in their order: plain values."""
+        tell = self.task.tell or self._plain
+        with torch.inference_mode():
+            for start in range(0, len(given.part), _BATCH):
+                rows = np.arange(start, min(start + _BATCH, len(given.part)))
+                yield from tell(self.model, given.part.batch(rows), self.setup)
+
+    def explain(self, given: Given, row: int) -> Explained:
+        """What the model looked at in one of the rows (from 0).
+
+        Raises:
+            RunError: the task explains nothing.
+        """
+        if self.task.explain is None:
+            raise RunError(f"a run of {self.task.name} does not explain its answers")
+        with torch.inference_mode():
+            return self.task.explain(self.model, given.part.batch(np.array([row])), self.setup)
 
     def evaluate(
-        self, path: str | Path, *, text: str | None = None, label: str | None = None, skip_refused: bool = False
+        self,
+        path: str | Path,
+        *,
+        columns: Mapping[str, str] | None = None,
+        skip_refused: bool = False,
+        **named: str | None,
     ) -> Evaluation:
-        """Scores on a file of labelled rows; the columns are by default those the run was trained on.
+        """Scores on a file of rows; `columns`, or `text="review"`, name those that are not called as in training.
 
         Raises:
             DataError: the file cannot be read, a row cannot be used, or a label is unknown to the run.
+            RunError: the task reads no files for trained runs.
         """
-        data = self.settings.data
-        table = read_table(path, text=text or data.text, label=label or data.label)
-        return self._evaluate(table, skip_refused=skip_refused)
-
-    def _evaluate(self, table: Table, *, skip_refused: bool) -> Evaluation:
-        rows = usable(table, skip_refused=skip_refused)
-        unknown = sorted({row.label for row in rows} - set(self.labels))
-        if unknown:
-            raise DataError(
-                f"{table.name} has labels unknown to this run: {', '.join(map(repr, unknown))}; "
-                f"those it knows: {', '.join(map(repr, self.labels))}"
-            )
-        index = {name: place for place, name in enumerate(self.labels)}
-        targets = np.array([index[row.label] for row in rows], dtype=np.int64)
-        part = encoded(self.vocabulary.ids([row.text for row in rows]), targets.tolist())
-        classes = np.empty(len(rows), dtype=np.int64)
-        for places in in_order_of_length(part.lengths, _BATCH):
-            classes[places] = self._run(part, places)[0].argmax(-1)
+        given_columns = dict(columns or {}) | {role: name for role, name in named.items() if name is not None}
+        given = self.given(Asked(Path(path), given_columns, skip_refused=skip_refused))
         marks = set(read_tensors(RunFolder(self.folder).seen, remedy=_REMEDY).tensors["marks"].tolist())
-        seen = sum(fingerprint(row.text) in marks for row in rows)
-        protocol = f"file:{table.name}|rows:{len(rows)}|seen-in-training:{seen}{budget_words(self.settings.core)}"
-        scores = self.task.measure(classes, targets, len(self.labels), protocol)
-        processed = processed_share(self.settings.core, torch.from_numpy(part.lengths))
-        return Evaluation(scores, len(rows), len(table.refused), seen, processed)
-
-    def _run(self, part: TextPart, rows: Any) -> tuple[Any, Any]:
-        """(probabilities (batch, classes), weights (batch, len)), as NumPy arrays."""
-        batch = part.batch(rows)
-        with torch.inference_mode():
-            logits, weights = self.model(batch.ids, batch.lengths)
-        return logits.softmax(-1).numpy(), weights.numpy()
-
-    def _prediction(self, text: str, pieces: Pieces, probabilities: Any, weights: Any) -> Prediction:
-        ranked = sorted(zip(self.labels, map(float, probabilities), strict=True), key=lambda pair: -pair[1])
-        tokens = tuple(
-            TokenWeight(start, end, float(weight), token != UNKNOWN_ID)
-            for token, (start, end), weight in zip(pieces.ids, pieces.spans, weights, strict=False)
+        seen = sum(mark in marks for mark in given.marks.tolist())
+        known = seen if marks else "unknown"  # rows that stay on disk are not marked
+        count = len(given.part)
+        added = "" if self.task.protocol is None else self.task.protocol(self.settings)
+        protocol = f"file:{given.name}|rows:{count}|seen-in-training:{known}{added}"
+        answers = self._answers(given)
+        scores = tuple(
+            measure(answers, given.part.truths, protocol=protocol) for measure in self.task.measures(self.setup)
         )
-        return Prediction(text, ranked[0][0], ranked[0][1], tuple(ranked), tokens, pieces.unread)
+        spent = 1.0 if self.task.spent is None else self.task.spent(self.setup, given.part.lengths)
+        return Evaluation(scores, count, given.refused, seen, spent)
+
+    def _answers(self, given: Given) -> Any:
+        found: dict[int, Any] = {}
+        with torch.inference_mode():
+            for rows in in_order_of_length(given.part.lengths, _BATCH):
+                batch = given.part.batch(rows)
+                outcome = self.task.judge(self.model, batch, self.setup)
+                found |= zip(rows.tolist(), answered(self.task, self.model, batch, self.setup, outcome), strict=True)
+        return in_order(self.task, found)
+
+    def _plain(self, model: nn.Module, batch: Any, setup: Setup) -> Sequence[Mapping[str, Any]]:
+        found = answered(self.task, model, batch, setup, self.task.judge(model, batch, setup))
+        return [{"answer": one.tolist() if isinstance(one, np.generic | np.ndarray) else one} for one in found]
 
 
-def load_run(folder: str | Path, *, budget: float | None = None) -> Run:
+def load_run(folder: str | Path, *, budget: float | None = None, tasks: Sequence[Task] | None = None) -> Run:
     """Loads a finished run, on the CPU. Reads JSON and safetensors only: nothing in a run's folder is ever executed.
 
     `budget`: another share of a text's tokens for the layers to process than the one it was trained with; 1 for all.
+    `tasks`: those that a run may be of; by default regard's own.
 
     Raises:
         SpecError: the budget is no share above 0, or the model cannot keep one.
@@ -161,12 +181,12 @@ def load_run(folder: str | Path, *, budget: float | None = None) -> Run:
     if not run.metrics.is_file():
         raise CheckpointError(f"{run.path} holds a run that is not done; type the command that began it to go on")
     settings = settings_from(config["settings"], where=str(run.config))
+    task = task_named(settings.task, TASKS if tasks is None else tasks)
     if budget is not None:
         settings = changed(settings, {"core.budget": budget}, where="what was typed")
-    task = task_named(settings.task, TASKS)
-    vocabulary = load_vocabulary(run.tokenizer, settings.tokens)
-    labels = tuple(config["labels"])
-    model = task.build(settings, len(vocabulary), len(labels))
+        task.check(settings)
+    setup = Setup(settings, _facts(config), run.kept(config.get("kept", OLDER_KEPT)))
+    model = task.build(setup)
     try:
         model.load_state_dict(read_tensors(run.model, remedy=_REMEDY).tensors)
     except RuntimeError as error:
@@ -174,4 +194,12 @@ def load_run(folder: str | Path, *, budget: float | None = None) -> Run:
             raise
         reason = " ".join(str(error).split())
         raise CheckpointError(f"{run.model} does not fit {run.config} ({reason}); {_REMEDY}") from None
-    return Run(run.path, task, settings, labels, vocabulary, model.eval())
+    return Run(run.path, task, setup, model.eval())
+
+
+def _facts(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A run's facts; older text classifiers wrote them at the top."""
+    if "facts" in config:
+        found: Mapping[str, Any] = config["facts"]
+        return found
+    return {"labels": config["labels"], "vocabulary": config["vocabulary"]}

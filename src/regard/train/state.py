@@ -13,9 +13,11 @@ import numpy as np
 class State:
     """Plain values that, with the tensors, are all a run needs to go on. Mutable: the loop's own.
 
-    step: steps done. best: the best validation score so far, of epoch `best_epoch` (from 1; 0 for none yet), and
-    best_loss, that epoch's validation loss. stale: epochs since. non_finite: losses that were NaN or infinite. loss,
-    right, seen: sums over this epoch so far. tokens, seconds: spent on training steps, in all.
+    step: steps done. best: the best validation score so far (or loss, for tasks that are chosen by it), of epoch
+    `best_epoch` (from 1; 0 for none yet), and best_loss, that epoch's validation loss. stale: epochs since. non_finite:
+    losses that were NaN or infinite. loss, right, seen: sums over this epoch so far (seen: rows, or tokens, as the task
+    counts its losses). tokens, places: of training steps, in all, without padding and with it; seconds spent on them.
+    wall: seconds of all sittings before this one, data and scores included.
     """
 
     step: int = 0
@@ -29,7 +31,9 @@ class State:
     right: int = 0
     seen: int = 0
     tokens: int = 0
+    places: int = 0
     seconds: float = 0.0
+    wall: float = 0.0
 
     def plain(self) -> dict[str, Any]:
         """As plain values for JSON."""
@@ -41,8 +45,8 @@ class State:
 
 
 def state_from(values: Mapping[str, Any]) -> State:
-    """The state that `plain` wrote."""
-    return State(**{field.name: values[field.name] for field in fields(State)})
+    """The state that `plain` wrote; what an older one lacks is as at the beginning."""
+    return State(**{field.name: values.get(field.name, field.default) for field in fields(State)})
 
 
 def step_seed(seed: int, step: int, process: int) -> int:

@@ -132,6 +132,7 @@ def test_a_layer_that_crosses_reads_the_other_text(open_report):
     opened.see("scope", "head")
     assert opened.page.locator(".texts h3").last.inner_text().endswith("not read in this scope")
     opened.word(3, stream=1).click()
+    opened.settle()
     assert opened.page.locator(".keys tr.head .chip").first.inner_text() == "Wort3 91 %"
     assert "read" in opened.word(3).get_attribute("class")
     opened.word(3).click()

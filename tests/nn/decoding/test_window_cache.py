@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from regard.nn import Decoder, TokenEmbedding
+from regard.nn.cache import BlockCache
 from regard.nn.decoding import LanguageModel, Limits, Sampling, WindowCache, greedy, sample, stream
 from regard.nn.heads import NextToken
 from regard.spec import Causal, Learned, RelativeBias, Rotary, ShapeError, Sinks, Sinusoidal, SpecError, Window
@@ -79,6 +80,30 @@ def test_three_keys_by_hand() -> None:
     assert [sorted(row) for row in keys.flatten(1).tolist()] == [[0, 4, 5], [0, 4, 6]]
 
 
+@pytest.mark.parametrize("chunks", [(9,), (2, 7), (4, 3, 2), (1, 1, 6, 1), (3, 1, 1, 1, 3)])
+def test_several_tokens_at_once_by_hand(chunks: tuple[int, ...]) -> None:
+    """One sink and a window of two: after nine tokens, 0, 7 and 8 are held, however they came."""
+    cache, tokens = WindowCache(Window(1, 0), sinks=1), torch.arange(9.0)[None, None, :, None]
+    for part in tokens.split(chunks, 2):
+        held = cache.view()[0].flatten().tolist() if cache.length else []
+        keys, values = cache.append(part, -part)
+        assert torch.equal(keys, -values)
+        if part.shape[2] > 1:
+            assert keys.flatten().tolist() == held + part.flatten().tolist()  # in the order of their tokens
+    assert cache.view()[0].flatten().tolist() == [0, 7, 8]
+    assert cache.length == 9
+
+
+@pytest.mark.parametrize(("before", "sinks"), [(0, 0), (4, 0), (4, 2), (40, 1)])
+@torch.no_grad()
+def test_a_layer_fed_in_chunks_gives_what_the_mask_gives(before: int, sinks: int) -> None:
+    window, decoder = Window(before, 0), Decoder(DIM, HEADS, layers=2, rotary=Rotary()).eval()
+    own, x = (window | Sinks(sinks) if sinks else window), torch.randn(2, LENGTH, DIM)
+    caches = [BlockCache(own=WindowCache(window, sinks)) for _ in decoder.blocks]
+    parts = [decoder(part, mask=own, cache=caches) for part in x.split([3, 8, 6, 12], 1)]
+    torch.testing.assert_close(torch.cat(parts, 1), decoder(x, mask=own), rtol=1e-4, atol=1e-5)
+
+
 def test_the_window_and_the_whole_past_write_the_same_while_all_fits() -> None:
     whole = steps(rotary=Rotary())
     bounded = LanguageModel(whole.embedding, whole.decoder, whole.head, window=Window(30, 0)).eval()
@@ -100,10 +125,10 @@ def test_what_does_not_fit() -> None:
     cache = WindowCache(Window(2, 0))
     key = torch.zeros(2, 1, 3, 4)
     cache.append(key, key)
-    with pytest.raises(SpecError, match="2 tokens were appended to a cache of 3 that has seen 3"):
-        cache.append(key[:, :, :2], key[:, :, :2])
-    with pytest.raises(ShapeError, match="expected one token of that kind"):
-        cache.append(key[:1, :, :1], key[:1, :, :1])
+    for new in (1, 2):
+        with pytest.raises(ShapeError, match="expected tokens of that kind"):
+            cache.append(key[:1, :, :new], key[:1, :, :new])
+    assert cache.length == 3
     with pytest.raises(SpecError, match=r"inside torch\.no_grad\(\)"):
         cache.append(key[:, :, :1].clone().requires_grad_(), key[:, :, :1])
     bias = RelativeBias(torch.zeros(HEADS, 5))

@@ -37,7 +37,7 @@ def demo(
     from regard.app.explaining import read, show
     from regard.app.scores import show_result
     from regard.app.sitting import sit
-    from regard.tasks.classify import TASKS
+    from regard.tasks.catalogue import TASKS
     from regard.train.run import load_run
 
     screen = Screen()
@@ -61,6 +61,6 @@ def held_out(run: Run) -> Any:
     """
     from regard.tasks.event import unheard
 
-    rows = run.task.prepare(run.settings, run.vocabulary, unheard).split.test
+    rows = run.task.prepare(run.settings, run.setup.kept, unheard).rows.test
     fitting = (row for row in rows if _SHOWN[0] <= len(row.text) <= _SHOWN[1])
     return next(fitting, min(rows, key=lambda row: len(row.text)))

@@ -1,4 +1,4 @@
-"""`regard evaluate`: a trained run on other labelled rows."""
+"""`regard evaluate`: a trained run on other rows."""
 
 from __future__ import annotations
 
@@ -17,9 +17,12 @@ def register(app: typer.Typer) -> None:
 
 def evaluate(
     run: Annotated[Path, typer.Argument(help="Folder of a trained run.")],
-    data: Annotated[Path, typer.Option(help="A csv, tsv, jsonl or parquet file with texts and labels.")],
+    data: Annotated[Path, typer.Option(help="A file or folder, such as the run was trained on.")],
     text: Annotated[str | None, typer.Option(help="Column with the texts. [as in training]")] = None,
     label: Annotated[str | None, typer.Option(help="Column with the labels. [as in training]")] = None,
+    column: Annotated[
+        list[str] | None, typer.Option(metavar="ROLE=NAME", help="Any other column. [as in training]")
+    ] = None,
     skip_refused: Annotated[
         bool, typer.Option("--skip-refused", help="Go on without rows that cannot be used.")
     ] = False,
@@ -27,17 +30,20 @@ def evaluate(
         float | None, typer.Option(help="Share of a text's tokens that the layers process. [as in training]")
     ] = None,
 ) -> None:
-    """Score a trained run on a file of labelled texts.
+    """Score a trained run on a file of rows with their answers.
 
     \b
     Examples:
       regard evaluate runs/sentiment-bilstm --data examples/reviews.csv --text review --label verdict
       regard evaluate runs/sentiment-transformer --data examples/reviews.csv --text review --label verdict --budget 0.5
     """
+    from regard.app.asked import columns_from
     from regard.app.scores import PROCESSED, show_scores
     from regard.train.run import load_run
 
-    found = load_run(run, budget=budget).evaluate(data, text=text, label=label, skip_refused=skip_refused)
+    found = load_run(run, budget=budget).evaluate(
+        data, columns=columns_from(column or ()), text=text, label=label, skip_refused=skip_refused
+    )
     screen = Screen()
     screen.title(f"{found.rows:,} rows of {data.name}")
     show_scores(screen, found.scores)
@@ -46,4 +52,4 @@ def evaluate(
     if found.refused:
         screen.line(f"{found.refused:,} rows cannot be used and were left out")
     if found.seen:
-        screen.line(f"{found.seen:,} of the rows were seen in training: the score says less of new texts")
+        screen.line(f"{found.seen:,} of the rows were seen in training: the score says less of new ones")

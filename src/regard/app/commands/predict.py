@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from regard.app.screen import Screen
+
+if TYPE_CHECKING:
+    from regard.tasks.task import Given
+    from regard.train.run import Run
+
+_DIGITS = 6  # of a number in an answer
 
 
 def register(app: typer.Typer) -> None:
@@ -19,16 +26,18 @@ def register(app: typer.Typer) -> None:
 def predict(
     run: Annotated[Path, typer.Argument(help="Folder of a trained run.")],
     text: Annotated[list[str] | None, typer.Option(help="A text; may be given several times.")] = None,
-    data: Annotated[Path | None, typer.Option(help="A csv, tsv, jsonl or parquet file with texts.")] = None,
-    column: Annotated[str | None, typer.Option(help="The file's column with the texts. [as in training]")] = None,
+    data: Annotated[Path | None, typer.Option(help="A file or folder of rows to answer.")] = None,
+    column: Annotated[
+        list[str] | None, typer.Option(metavar="[ROLE=]NAME", help="The file's column to read. [as in training]")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Write to this file. [standard output]")] = None,
     skip_refused: Annotated[
         bool, typer.Option("--skip-refused", help="Go on without rows that cannot be used.")
     ] = False,
 ) -> None:
-    """Answer texts with a trained run, one JSON line each.
+    """Answer rows with a trained run, one JSON line each.
 
-    A line has the label, its probability, and those of all labels.
+    A classifier's line has the label, its probability, and those of all labels.
 
     \b
     Examples:
@@ -39,32 +48,42 @@ def predict(
         raise typer.BadParameter("give either --text, or --data FILE")
     from regard.app.given_text import typed
     from regard.disk import write_atomically
-    from regard.tasks.table import usable
-    from regard.tasks.table_reading import read_table
+    from regard.tasks.task import Asked
     from regard.train.run import load_run
 
     texts = [typed(one) for one in text or ()]
     loaded = load_run(run)
-    numbers: list[int] | None = None
-    if data is not None:
-        table = read_table(data, text=column or loaded.settings.data.text, label=None)
-        rows = usable(table, skip_refused=skip_refused)
-        texts, numbers = [row.text for row in rows], [row.number for row in rows]
-    answers = [_answer(found, None if numbers is None else numbers[i]) for i, found in enumerate(loaded.predict(texts))]
+    if data is None:
+        given = loaded.typed(texts)
+    else:
+        given = loaded.given(Asked(data, _columns(loaded, column or ()), truths=False, skip_refused=skip_refused))
+    answers = _lines(loaded, given, numbered=data is not None)
     if out is None:
         Screen().lines(answers)
         return
     write_atomically(out, "".join(f"{line}\n" for line in answers).encode())
-    Screen().line(f"{len(answers):,} answers written to {out}")
+    Screen().line(f"{len(given.part):,} answers written to {out}")
 
 
-def _answer(found: Any, number: int | None) -> str:
-    """One line of JSON; `row` counts the file's data rows from 1."""
-    values: dict[str, Any] = {} if number is None else {"row": number}
-    values |= {
-        "text": found.text,
-        "label": found.label,
-        "probability": round(found.probability, 6),
-        "probabilities": {label: round(probability, 6) for label, probability in found.probabilities},
-    }
-    return json.dumps(values, ensure_ascii=False)
+def _columns(run: Run, typed: list[str] | tuple[()]) -> dict[str, str]:
+    """A name alone is that of the first column that the task reads."""
+    from regard.app.asked import columns_from
+
+    first = run.task.roles[0] if run.task.roles else ""
+    return columns_from([one if "=" in one else f"{first}={one}" for one in typed])
+
+
+def _lines(run: Run, given: Given, *, numbered: bool) -> Iterator[str]:
+    """One line of JSON a row; `row` counts the file's data rows from 1."""
+    shown_as = run.task.roles[0] if run.task.roles else "given"
+    for number, shown, told in zip(given.numbers, given.shown, run.told(given), strict=True):
+        values: dict[str, Any] = {"row": number} if numbered else {}
+        yield json.dumps(values | {shown_as: shown} | _rounded(dict(told)), ensure_ascii=False)
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, _DIGITS)
+    if isinstance(value, dict):
+        return {key: _rounded(inner) for key, inner in value.items()}
+    return [_rounded(inner) for inner in value] if isinstance(value, list | tuple) else value

@@ -10,6 +10,7 @@ from regard.app.screen import Screen
 from regard.app.sheet import sheet
 
 if TYPE_CHECKING:
+    from regard.tasks.settings import Settings
     from regard.tasks.task import Task
 
 
@@ -27,7 +28,7 @@ def tasks() -> None:
     Example:
       regard tasks
     """
-    from regard.tasks.classify import TASKS
+    from regard.tasks.catalogue import TASKS
 
     screen = Screen()
     for place, task in enumerate(TASKS):
@@ -39,25 +40,31 @@ def tasks() -> None:
 
 def rows(task: Task) -> list[tuple[str, str]]:
     """What the task table says of a task, as (what, words)."""
-    import numpy as np
+    from regard.tasks.task import Setup
 
-    from regard.tasks.table_reading import SUFFIXES
-
-    data = task.settings().data
-    default = f"{data.source}, unless --data names a file" if data.source else "none: name a file with --data"
-    right = np.zeros(1, dtype=np.int64)
-    metrics = task.measure(right, right, 2, "part:test")  # of one right answer: asked for the names alone
+    settings = task.settings()
+    columns = f"; columns: {', '.join(task.roles)}" if task.roles else ""
+    metrics = ", ".join(f"{one.name} ({one.better} is better)" for one in task.measures(Setup(settings)))
+    chosen = "the first metric" if task.chosen_by == "metric" else "the loss"
     return [
         ("about", task.about),
-        ("models", ", ".join(sorted({settings.core.kind for settings in task.presets.values()}))),
-        ("files", f"{', '.join(SUFFIXES)} with a column of texts and a column of labels"),
-        ("data", default),
-        ("test part", _part(data.test_rows)),
-        ("metrics", ", ".join(metric.full_name for metric in metrics)),
+        ("models", ", ".join(sorted({one.core.kind for one in task.presets.values()}))),
+        ("files", f"{task.files}{columns}"),
+        ("data", _data(settings)),
+        ("test part", _part(settings.data.test_rows)),
+        ("metrics", f"{metrics}; each with a 95% interval"),
+        ("best epoch", f"by {chosen} on the validation part"),
         ("baselines", task.beside),
         ("takes", task.takes),
         ("example", task.example),
     ]
+
+
+def _data(settings: Settings) -> str:
+    if settings.members is not None:
+        return "; ".join(f"{name}: {data.source or data.path}" for name, data in settings.members.items())
+    data = settings.data
+    return f"{data.source}, unless --data names a file" if data.source else "none: name a file with --data"
 
 
 def _part(rows: float) -> str:

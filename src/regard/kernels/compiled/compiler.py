@@ -9,18 +9,19 @@ from typing import Any, TypeVar
 
 import numba
 import numpy.typing as npt
+from numba import types
 
 Array = npt.NDArray[Any]
 F = TypeVar("F", bound=Callable[..., Any])
 
 # Sums may be taken in any order. Nothing is said of NaN and infinity: -inf stands for what a mask forbids.
-_SUMS = {"reassoc", "contract", "nsz"}
+SUMS = {"reassoc", "contract", "nsz"}
 _FOLDER = Path(__file__).parent
 
 
 def step(function: F) -> F:
     """A part of a loop: compiled with the loop that calls it."""
-    made: F = numba.njit(nogil=True, fastmath=_SUMS, error_model="numpy")(function)
+    made: F = numba.njit(nogil=True, fastmath=SUMS, error_model="numpy")(function)
     return made
 
 
@@ -37,6 +38,17 @@ def loop(function: F, *, parallel: bool) -> F:
     except RuntimeError:  # "no locator available": nothing can be written
         kept = numba.njit(**settings)(function)
     return kept
+
+
+def entry(function: F) -> Any:
+    """What other threads call: void (int64 *), compiled and kept as by `loop`; as it is where nothing is compiled."""
+    if numba.config.DISABLE_JIT:
+        return function
+    signature, settings = types.void(types.CPointer(types.int64)), {"error_model": "numpy"}
+    try:
+        return numba.cfunc(signature, cache=True, **settings)(function)
+    except RuntimeError:  # as above
+        return numba.cfunc(signature, **settings)(function)
 
 
 def stamp(parallel: bool) -> str:

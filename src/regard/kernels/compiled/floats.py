@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
+from numba import types
+from numba.extending import overload
 
-from regard.kernels.compiled.compiler import Array, step
+from regard.kernels.compiled.compiler import SUMS, Array, step
 
 LOWEST = np.float32(np.finfo(np.float32).min)
 HUGE = np.float32(3e38)  # a score above it is taken for infinite
@@ -19,6 +22,8 @@ _BIAS, _MANTISSA = np.int32(127), np.int32(23)
 _C1, _C2, _C3, _C4, _C5, _C6, _C7 = (np.float32(math.log(2) ** k / math.factorial(k)) for k in range(1, 8))
 _UP, _KEPT = np.int32(13), np.int32(-0x70002000)  # the sign, and the 15 other bits shifted
 _SCALE = np.float32(2.0**112)  # the exponents of the two formats are counted from 15 and 127
+_PAST, _ALL_ONES = np.float32(65536), np.int32(0x7F800000)  # what an exponent of 31 gives, and what it stands for
+_HALVED = np.int32(16)
 
 
 @step
@@ -33,10 +38,54 @@ def exp2(x: np.float32) -> np.float32:
 
 
 @step
+def powered(x: np.float32) -> np.float32:
+    """As `exp2`, and NaN stays NaN."""
+    held, kept = x if x > _LEAST else _LEAST, _LEAST if x < _LEAST else x
+    whole = np.int32(held - _HALF)
+    part = kept - np.float32(whole)
+    power = _ONE + part * (_C1 + part * (_C2 + part * (_C3 + part * (_C4 + part * (_C5 + part * (_C6 + part * _C7))))))
+    made = power * np.int32((whole + _BIAS) << _MANTISSA).view(np.float32)
+    return _NONE if x < _LEAST else made
+
+
+@step
 def widened(half: np.int16) -> np.float32:
     """A finite number of half precision, from its bits."""
     bits = np.int32(half) << _UP  # of 32 bits the upper four are the sign
     return np.int32(bits & _KEPT).view(np.float32) * _SCALE
+
+
+@step
+def widened_half(half: np.uint16) -> np.float32:
+    """Any number of half precision, from its bits."""
+    made = widened(np.int16(half))
+    odd = np.int32(np.float32(made).view(np.int32) | _ALL_ONES).view(
+        np.float32
+    )  # infinity, and NaN, keep their lower bits
+    return made if abs(made) < _PAST else odd
+
+
+@step
+def widened_brain(brain: np.int16) -> np.float32:
+    """A number of bfloat16, from its bits."""
+    return np.int32(np.int32(brain) << _HALVED).view(np.float32)
+
+
+def wide(stored: Any) -> Any:
+    """A number as float32: int16 are the bits of bfloat16, uint16 those of half precision."""
+    if isinstance(stored, np.float32):
+        return stored
+    return widened_brain(stored) if isinstance(stored, np.int16) else widened_half(stored)
+
+
+def _wide(stored: Any) -> Any:
+    """Which of them, by the type."""
+    if stored == types.float32:
+        return lambda stored: stored
+    return (lambda stored: widened_brain(stored)) if stored == types.int16 else lambda stored: widened_half(stored)
+
+
+overload(wide, jit_options={"fastmath": SUMS, "error_model": "numpy"}, strict=False)(_wide)
 
 
 @step

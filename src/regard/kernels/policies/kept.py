@@ -41,10 +41,37 @@ def heavy_hitters(request: Request, budget: Budget) -> Spent:
     The paper adds weights up as it goes, among keys that are still there; here `received` is whole sums, which can only
     be better. Raises `SpecError` where `received` is missing, `ShapeError` where it does not fit.
     """
+    return gathering(request, budget)[0]
+
+
+def gathering(request: Request, budget: Budget) -> tuple[Spent, Tensor]:
+    """What `heavy_hitters` gives, and the mass (batch, kv_heads, key_len) that these queries give to the keys that they
+    read, query heads of one key head taken together: what the paper adds up from step to step."""
     policy = budget.policy
     assert isinstance(policy, HeavyHitters)
     received = _given(request, "HeavyHitters", policy.received, "the mass each key got from all earlier queries")
-    return _kept(request, budget, lambda call: Standing(received.to(call.key), _share(policy.latest)))
+    mass = torch.zeros_like(received)
+
+    def begin(call: Call) -> Callable[[Part], Read]:
+        standing = Standing(received.to(call.key), _share(policy.latest))
+
+        def step(part: Part) -> Read:
+            given, choice = _chosen(call, part, standing)
+            weights, lse = reading.weighed(call, part, choice)
+            given_on = weights.sum(3) if request.sink is None else (weights * _beside(call, lse)).sum(3)
+            mass.scatter_add_(2, choice.index.flatten(2), given_on.flatten(2).to(mass))
+            return (*reading.summed(call, choice, weights, lse), given.bytes)
+
+        return step
+
+    return worked_off(request, budget, begin), mass
+
+
+def _beside(call: Call, lse: Tensor) -> Tensor:
+    """(batch, kv_heads, rows, groups, 1): the share of a row's weight that a sink's logit leaves to the keys."""
+    assert call.request.sink is not None
+    logit = call.request.sink.per_head.detach().to(lse).view(call.lanes[1], 1, -1)
+    return torch.sigmoid(lse - logit)[..., None]
 
 
 def observed_window(request: Request, budget: Budget) -> Spent:
@@ -114,6 +141,11 @@ def _kept(request: Request, budget: Budget, standing: Callable[[Call], Standing]
 
 
 def _read(call: Call, part: Part, standing: Standing) -> Read:
+    given, choice = _chosen(call, part, standing)
+    return reading.finished(call, part, given, choice)
+
+
+def _chosen(call: Call, part: Part, standing: Standing) -> tuple[reading.Room, reading.Choice]:
     given = reading.room(call, part)
     latest = torch.minimum(standing.latest(given.count).clamp_min(1), given.count)
     spared = torch.minimum((given.count // 2).clamp_max(standing.spared), given.count - latest)
@@ -122,7 +154,7 @@ def _read(call: Call, part: Part, standing: Standing) -> Read:
     def judge() -> reading.Choice:
         return reading.best(call, part, given, priority, reading.ends(part, spared, latest))
 
-    return reading.finished(call, part, given, reading.decided(call, part, given, judge))
+    return given, reading.decided(call, part, given, judge)
 
 
 def _share(share: float) -> Callable[[Tensor], Tensor]:

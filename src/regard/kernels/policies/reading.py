@@ -124,6 +124,17 @@ def scored(call: Call, part: Part, query: Tensor, key: Tensor) -> Tensor:
 def read(call: Call, part: Part, choice: Choice) -> tuple[Tensor, Tensor]:
     """(output (batch, kv_heads, groups, rows, e), lse (batch, kv_heads, groups, rows)): exact attention over the chosen
     keys, which are the only ones touched."""
+    return summed(call, choice, *weighed(call, part, choice))
+
+
+def summed(call: Call, choice: Choice, weights: Tensor, lse: Tensor) -> tuple[Tensor, Tensor]:
+    """The output and the lse, as `read` gives them, of what `weighed` gave."""
+    output = weighted(call, weights, _gathered(call.value, choice.index))
+    return output.transpose(2, 3), lse.transpose(2, 3)
+
+
+def weighed(call: Call, part: Part, choice: Choice) -> tuple[Tensor, Tensor]:
+    """(weights (batch, kv_heads, rows, groups, slots), lse (batch, kv_heads, rows, groups)) of the chosen keys."""
     query = call.queries(part).transpose(2, 3)
     scores = call.curve.apply_(query @ _gathered(call.key, choice.index).mT)  # (batch, kv_heads, rows, groups, slots)
     taken = choice.taken[:, :, :, None]
@@ -131,9 +142,7 @@ def read(call: Call, part: Part, choice: Choice) -> tuple[Tensor, Tensor]:
         taken = taken & _looked_up(part.allowed, choice.index)
     if part.bias is not None:
         scores = scores + _looked_up(part.bias, choice.index)
-    weights, lse = softmax(torch.where(taken, scores, -torch.inf))
-    output = weighted(call, weights, _gathered(call.value, choice.index))
-    return output.transpose(2, 3), lse.transpose(2, 3)
+    return softmax(torch.where(taken, scores, -torch.inf))
 
 
 def finished(call: Call, part: Part, given: Room, choice: Choice) -> Read:

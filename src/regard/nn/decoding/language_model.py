@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from regard.nn.cache import BlockCache, KeyValueCache
+from regard.nn.cache import BlockCache
 from regard.nn.decoder import Decoder, DecoderBlock
 from regard.nn.decoding.window_cache import WindowCache
 from regard.nn.embedding import TokenEmbedding
@@ -96,12 +95,8 @@ class LanguageModel(nn.Module):
         if self.training:
             raise SpecError("decoding in training mode would draw dropout: call model.eval() first")
         state = LanguageState(context[:, -1], [self._new_cache() for _ in self.decoder.blocks])
-        prompt = context[:, :-1]
-        at_once = prompt.shape[1] if self.window is None else self.sinks + self.window.before + 1
-        if prompt.shape[1]:
-            self._read(state, prompt[:, :at_once])
-        for place in range(at_once, prompt.shape[1]):
-            self._read(state, prompt[:, place : place + 1])
+        if context.shape[1] > 1:
+            self._read(state, context[:, :-1])
         return state
 
     @torch.no_grad()
@@ -117,13 +112,13 @@ class LanguageModel(nn.Module):
         return own if mask is None else own & mask
 
     def _read(self, state: LanguageState, ids: Tensor) -> Tensor:
-        """ids (rows, new) -> what the decoder makes of them, (rows, new, dim). The cache is the window."""
-        read: Tensor = self.decoder(self.embedding(ids, state.seen), cache=state.caches)
+        """ids (rows, new) -> what the decoder makes of them, (rows, new, dim). To one token the cache is the window."""
+        mask = None if ids.shape[1] == 1 else self._narrowed(None)
+        read: Tensor = self.decoder(self.embedding(ids, state.seen), mask=mask, cache=state.caches)
         state.seen += ids.shape[1]
         return read
 
     def _new_cache(self) -> BlockCache:
         if self.window is None:
             return BlockCache()
-        # the layer asks a cache for `length` and `append` alone
-        return BlockCache(own=cast(KeyValueCache, WindowCache(self.window, self.sinks)))
+        return BlockCache(own=WindowCache(self.window, self.sinks))

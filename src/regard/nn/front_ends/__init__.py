@@ -4,6 +4,7 @@ from regard.nn.front_ends.audio import AudioFrontEnd
 from regard.nn.front_ends.calendar import calendar
 from regard.nn.front_ends.conv_stem import ConvFrontEnd
 from regard.nn.front_ends.events import EventFrontEnd
+from regard.nn.front_ends.features import FeatureFrontEnd
 from regard.nn.front_ends.hiding import Hiding
 from regard.nn.front_ends.instance_scale import InstanceScale
 from regard.nn.front_ends.joined import JoinedFrontEnd
@@ -21,6 +22,7 @@ __all__ = [
     "AudioFrontEnd",
     "ConvFrontEnd",
     "EventFrontEnd",
+    "FeatureFrontEnd",
     "FrontEnd",
     "Hiding",
     "InstanceScale",

@@ -11,6 +11,7 @@ from regard.nn.heads.pooled import PooledClasses
 from regard.nn.heads.poolings import FirstToken, LastToken, MeanPooling
 from regard.nn.heads.set_loss import SetLoss, SetLosses
 from regard.nn.heads.spans import AdditivePointer, DotPointer, FoundSpans, Spans, SpanScores, best_spans, span_loss
+from regard.nn.heads.steps_ahead import StepsAhead
 
 __all__ = [
     "AdditivePointer",
@@ -33,6 +34,7 @@ __all__ = [
     "SetLosses",
     "SpanScores",
     "Spans",
+    "StepsAhead",
     "TokenClasses",
     "best_spans",
     "generalised_iou",
