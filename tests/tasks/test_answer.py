@@ -1,4 +1,4 @@
-"""Questions about stories of two people: who is where; read out of the story, or chosen."""
+"""Questions about where things were and are; read out of the story, or chosen."""
 
 import itertools
 import json
@@ -18,7 +18,7 @@ from regard.tasks.settings import changed
 from regard.tasks.task import Asked
 from regard.train.run import load_run
 
-PEOPLE, PLACES = ("Anna", "Ben", "Clara"), ("hall", "garden", "cellar", "red room")
+THINGS, PLACES = ("key", "lamp", "letter", "coat"), ("hall", "garden", "cellar", "yard", "red room")
 SMALL = {
     "tokens.least": 1,
     "core.dim": 32,
@@ -27,20 +27,20 @@ SMALL = {
     "core.heads": 2,
     "core.dropout": 0.0,
     "core.token_dropout": 0.0,
-    "train.epochs": 30,
+    "train.epochs": 15,
     "train.batch": 16,
     "train.rate": 0.005,
 }
 
 
 def questions():
-    """Each story has two people at two places, and a question about either: the place mentioned last is right for half
-    of them."""
-    stories = itertools.product(itertools.permutations(PEOPLE, 2), itertools.permutations(PLACES, 2))
-    for number, (people, places) in enumerate(stories):
-        context = " ".join(f"{who} is in the {where}." for who, where in zip(people, places, strict=True))
-        for who, where in zip(people, places, strict=True):
-            yield {"context": context, "question": f"Where is {who}?", "answer": where, "group": f"story {number}"}
+    """Each story has a thing at two places, and a question about either: the place mentioned last is right for half of
+    them."""
+    stories = itertools.product(THINGS, itertools.permutations(PLACES, 2))
+    for number, (thing, places) in enumerate(stories):
+        context = "The {} was in the {}. Then it went to the {}.".format(thing, *places)
+        for question, where in zip(("Where was it first?", "Where is it now?"), places, strict=True):
+            yield {"context": context, "question": question, "answer": where, "group": f"story {number}"}
 
 
 @pytest.fixture(scope="module")
@@ -75,28 +75,28 @@ def test_a_run_learns_to_read_out_the_right_place(run):
 
 
 def test_the_commands_answer_score_and_explain(run, table, capsys):
-    typed = "Ben is in the red room. Anna is in the hall. Where is Ben?"
+    typed = "The key was in the red room. Then it went to the hall. Where was it first?"
     assert main(["predict", str(run), "--text", typed]) == 0
     said = json.loads(capsys.readouterr().out)
-    assert said["context"] == "Ben is in the red room. Anna is in the hall."
-    assert (said["question"], said["answer"]) == ("Where is Ben?", "red room")
+    assert said["context"] == "The key was in the red room. Then it went to the hall."
+    assert (said["question"], said["answer"]) == ("Where was it first?", "red room")
     assert 0 < said["probability"] <= 1
     assert main(["evaluate", str(run), "--data", str(table)]) == 0
     assert "exact match" in capsys.readouterr().out
     assert main(["explain", str(run), "--data", str(table), "--row", "2"]) == 0
     told = capsys.readouterr().out
-    assert "Where is Ben?" in told
+    assert "Where is it now?" in told
     assert "word" in told
 
 
 def test_it_tells_which_words_of_story_and_question_it_looked_at(run):
     loaded = load_run(run)
-    found = loaded.explain(loaded.typed(["Ben is in the hall. Anna is in the garden. Where is Ben?"]), 0)
-    assert found.answer.startswith("Where is Ben? hall (")
+    found = loaded.explain(loaded.typed(["The key was in the hall. Then it went to the yard. Where is it now?"]), 0)
+    assert found.answer.startswith("Where is it now? yard (")
     assert sum(unit.weight for unit in found.units) == pytest.approx(1, abs=1e-5)
     names = [unit.name for unit in found.units]
-    assert names[:3] == ["Ben", "is", "in"]
-    assert names[-2:] == ["question: Ben", "question: ?"]
+    assert names[:3] == ["The", "key", "was"]
+    assert names[-2:] == ["question: now", "question: ?"]
 
 
 def test_a_chosen_answer_is_one_of_the_training_s(table, tmp_path):
@@ -146,7 +146,7 @@ def test_answers_that_do_not_stand_there_are_left_out_or_classes(table, tmp_path
     heard = []
     data = ANSWER.prepare(settings(path), None, lambda event: heard.append(event.text))
     assert data.settings.answers.by == "class"
-    assert any("of the training answers stand in their text or question: answers are chosen from 5" in one
+    assert any("of the training answers stand in their text or question: answers are chosen from 6" in one
                for one in heard)  # fmt: skip
     data = ANSWER.prepare(settings(path, **{"answers.by": "place"}), None, unheard)
     assert data.counts["not_learnable"] == data.counts["train"] - len(data.train) > 0
@@ -161,7 +161,7 @@ def test_answers_that_do_not_stand_there_are_left_out_or_classes(table, tmp_path
 def test_questions_of_a_story_stay_together_and_bad_rows_are_named(table, tmp_path):
     data = ANSWER.prepare(settings(table), None, unheard)
     groups = [{row.group for row in part} for part in (data.rows.train, data.rows.validation, data.rows.test)]
-    assert sum(map(len, groups)) == len(set.union(*groups)) == 72
+    assert sum(map(len, groups)) == len(set.union(*groups)) == 80
     bad = tmp_path / "bad.jsonl"
     bad.write_text('{"context": "", "question": "Who?", "answer": "a"}\n' + table.read_text())
     with pytest.raises(DataError, match=r"row 1 \(line 1\): empty text in column 'context'"):

@@ -25,7 +25,7 @@ def _small(tmp_path, monkeypatch):
 
 @pytest.fixture
 def settings(tiny):
-    return lambda **more: tiny(data__test_rows=0.2, data__validation_rows=0.2, train__epochs=2, **more)
+    return lambda **more: tiny(**{"data__test_rows": 0.2, "data__validation_rows": 0.2, "train__epochs": 2} | more)
 
 
 def test_every_training_row_is_seen_once_an_epoch_and_none_of_the_others(settings, tmp_path, monkeypatch):
@@ -37,12 +37,12 @@ def test_every_training_row_is_seen_once_an_epoch_and_none_of_the_others(setting
         return real(self, rows)
 
     monkeypatch.setattr(LazyPart, "batch", batch)
-    result = train_run(settings(), tmp_path / "run")
+    result = train_run(settings(train__epochs=8), tmp_path / "run")
     counts = json.loads((tmp_path / "run" / "config.json").read_text())["data"]
-    steps = result.training["steps"] // 2
-    for epoch in (seen[:steps], seen[steps:]):
+    steps = result.training["steps"] // 8
+    for epoch in (seen[at : at + steps] for at in range(0, 8 * steps, steps)):
         assert sorted(row for rows in epoch for row in rows) == list(range(counts["train"]))
-    assert seen[:steps] != seen[steps:]
+    assert seen[:steps] != seen[steps : 2 * steps]
     assert counts["train"] + counts["validation"] + counts["test"] == 200
     assert result.scores[0].rows == counts["test"]
     assert result.scores[0].value > 0.75  # it learns: one word in each text decides

@@ -209,15 +209,12 @@ class SoundSettings(BaseModel):
 class FindingSettings(BaseModel):
     """How things are found in a picture: each of `queries` looks at the patches, and claims one thing or none.
 
-    `start`: what a query begins from: its learned vector alone (Carion et al. 2020), or that and one of the patches
-    which most surely hold the middle of a thing. `guide`: weight of the loss, in training alone, by which patches learn
-    whose middle they hold.
+    `guide`: weight of the loss, in training alone, by which patches learn whose middle they hold.
     """
 
     model_config = STRICT
 
-    queries: int = Field(default=20, ge=1, description="most things that are found in a picture")
-    start: Literal["patches", "learned"] = "patches"
+    queries: int = Field(default=10, ge=1, description="most things that are found in a picture")
     guide: float = Field(default=1.0, ge=0)
 
 

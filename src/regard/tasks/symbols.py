@@ -102,7 +102,7 @@ _SPLICE = Settings(
     core=CoreSettings(
         kind="transformer", dim=64, hidden=128, layers=2, dropout=0.2, block_dropout=0.1, token_dropout=0.1
     ),
-    train=TrainSettings(epochs=40, batch=64, rate=2e-3, weight_decay=0.05, warmup=0.1),
+    train=TrainSettings(epochs=25, batch=64, rate=2e-3, weight_decay=0.05, warmup=0.1),
 )
 
 SYMBOLS = Task(

@@ -100,17 +100,3 @@ def test_what_does_not_fit() -> None:
         head(torch.zeros(BATCH, LENGTH, DIM))
     with pytest.raises(SpecError, match="queries=0"):
         LearnedQueries(DIM, HEADS, queries=0, layers=1)
-
-
-@torch.no_grad()
-def test_seeds_are_added_to_the_learned_vectors() -> None:
-    head, x = LearnedQueries(DIM, HEADS, queries=QUERIES, layers=2), torch.randn(2, LENGTH, DIM)
-    seeds = torch.randn(2, QUERIES, DIM)
-    found = head.every_layer(x, seeds=seeds)
-    for item in range(2):
-        other = LearnedQueries(DIM, HEADS, queries=QUERIES, layers=2)
-        other.load_state_dict(head.state_dict() | {"vectors": head.vectors + seeds[item]})
-        for layer, expected in zip(found, other.every_layer(x[item : item + 1]), strict=True):
-            torch.testing.assert_close(layer[item], expected[0], rtol=1e-4, atol=1e-5)
-    with pytest.raises(ShapeError, match="seeds"):
-        head.every_layer(x, seeds=seeds[:, 1:])

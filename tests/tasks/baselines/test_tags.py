@@ -19,3 +19,7 @@ def test_a_new_word_is_like_those_that_occur_once():
     # full (jj), we (pp), fish (nn), Fish (nn), good (jj) occur once: jj and nn twice each, the first in order
     assert usual_tags(TRAIN, [("blue",)]) == [["jj"]]
     assert usual_tags([(("a", "a"), ("x", "x"))], [("b",)]) == [["x"]]  # where none occurs once: the most frequent
+
+
+def test_a_new_word_is_not_like_the_frequent_ones():
+    assert usual_tags([(("a", "a", "b", "b", "c"), ("x", "x", "x", "x", "y"))], [("new",)]) == [["y"]]

@@ -9,7 +9,6 @@ from regard.nn.attention import MultiHeadAttention
 from regard.nn.checks import check_sequence, check_sizes
 from regard.nn.feed_forward import FeedForward
 from regard.nn.heads.present import mask_over, real
-from regard.spec.errors import ShapeError
 from regard.spec.mask import Mask
 
 
@@ -73,20 +72,12 @@ class LearnedQueries(nn.Module):
         """
         return self.every_layer(x, present)[-1]
 
-    def every_layer(self, x: Tensor, present: Tensor | None = None, *, seeds: Tensor | None = None) -> list[Tensor]:
-        """What `forward` gives, after each block: for a loss on every layer (DETR's auxiliary losses).
-
-        `seeds` (batch, queries, dim) are added to the learned vectors before the first block: what each query
-        begins from, such as one of the item's tokens. Raises `ShapeError` for another shape.
-        """
+    def every_layer(self, x: Tensor, present: Tensor | None = None) -> list[Tensor]:
+        """What `forward` gives, after each block: for a loss on every layer (DETR's auxiliary losses)."""
         check_sequence("LearnedQueries", x, self.context_dim)
         there = real("LearnedQueries", x, present)
         x, mask = x.masked_fill(~there[..., None], 0.0), mask_over(there)
         found = self.vectors.expand(x.shape[0], -1, -1)
-        if seeds is not None:
-            if seeds.shape != found.shape:
-                raise ShapeError(f"LearnedQueries: seeds {tuple(seeds.shape)}, expected {tuple(found.shape)}")
-            found = found + seeds
         layers: list[Tensor] = []
         for block in self.blocks:
             found = block(found, context=x, mask=mask)
