@@ -33,7 +33,8 @@ from benchmarks.harness import Case, GateError, Goal, Report, Results, Rounds, r
 from benchmarks.training import CASES
 from regard.tasks.batches import TextBatch, in_order_of_length
 from regard.tasks.event import unheard
-from regard.tasks.metrics import Classes, Metric, accuracy, gain
+from regard.tasks.scores.classes import Classes, accuracy
+from regard.tasks.scores.metric import Metric
 from regard.tasks.task import Prepared
 from regard.tasks.text_classifier import processed_share
 from regard.train.run import Run, load_run
@@ -96,7 +97,7 @@ def compared(seed: int, runs: dict[str, Run], test: HeldOut) -> list[dict[str, A
     rows = []
     for way, run in runs.items():
         score = accuracy(answers[way], targets, protocol=protocol)
-        apart = gain(answers[way], answers[WHOLE], targets, protocol=protocol)
+        apart = accuracy.gain(answers[way], answers[WHOLE], targets, protocol=protocol)
         share = processed_share(run.settings.core, torch.from_numpy(test.data.test.lengths))
         print(f"  seed {seed}, {way}: {score}; over whole {apart.value:+.4f}; tokens {share:.3f}", flush=True)
         rows.append({"way": way, "seed": seed, "processed": share, **_plain(score, "")} | _plain(apart, "gain_"))

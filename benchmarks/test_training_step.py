@@ -11,6 +11,8 @@ from benchmarks import encoders, harness, training_step
 from benchmarks.encoders import OURS, TORCH
 from benchmarks.training_step import SMALL, STEPS, Training, case
 
+pytestmark = pytest.mark.filterwarnings("ignore:(?s).*softmax over axis")  # Keras, of a sequence of one token
+
 
 def test_every_library_that_is_here_passes_the_gate() -> None:
     made = case(SMALL, 2)

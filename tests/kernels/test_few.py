@@ -10,9 +10,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests import cases
-from tests.comparison import check, hold, noise_of, truth
+from tests.comparison import check, truth
+from tests.few_calls import MASKS, numbers
 from tests.strategies import calls
-from torch import Tensor
 
 from regard.kernels import few, few_blocks
 from regard.kernels.table_few import FEW_ROWS, few_cost
@@ -23,11 +23,9 @@ from regard.spec import (
     Dense,
     Mask,
     Padding,
-    Prefix,
     Request,
     ScaledDot,
     SinkLogits,
-    Sinks,
     Window,
     request,
 )
@@ -60,27 +58,12 @@ def test_every_score_mask_and_bias(score: str, dtype: torch.dtype) -> None:
         check(ROW, asked, truth(asked, gradients=False), gradients=False)
 
 
-def numbers(*shape: int, seed: int, dtype: torch.dtype = torch.float64) -> Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(dtype)
-
-
 def long(dtype: torch.dtype, mask: Mask | None, *, heads: int = 4, kv: int = 2, start: int | None = None) -> Request:
     """3 queries, 131 keys: 8 runs of 16 and one of 3."""
     q, k = numbers(2, heads, 3, 5, seed=1, dtype=dtype), numbers(2, kv, 131, 5, seed=2, dtype=dtype)
     v = numbers(2, kv, 131, 4, seed=3, dtype=dtype)
     bias = (ALiBi(torch.linspace(0.1, 1, heads)), SinkLogits(torch.linspace(-1, 1, heads)))
     return request(q, k, v, score=ScaledDot(softcap=4.0), mask=mask, bias=bias, query_start=start)
-
-
-MASKS: dict[str, Mask | None] = {
-    "no mask": None,
-    "causal": Causal(),
-    "sinks and window": Sinks(2) | Window(20, 0),
-    "padding": Padding(torch.tensor([131, 17]), torch.tensor([3, 2])),
-    "dense": Dense(torch.arange(3 * 131).view(3, 131) % 7 == 0),
-    "one key": ~Prefix(130),
-    "nothing": ~Prefix(131),
-}
 
 
 @pytest.mark.usefixtures("runs", "threads")
@@ -115,14 +98,6 @@ def test_any_call(dtype: torch.dtype, data: st.DataObject) -> None:
         patch.setattr(few, "SEGMENT", data.draw(st.sampled_from([1, 100, 1 << 20])))
         if type(asked.score) in ROW.scores:
             check(ROW, asked, truth(asked, gradients=False), gradients=False)
-
-
-def test_by_hand() -> None:
-    """Scores 0, ln 3 and ln 4 weigh values 8, 16, 24 by 1/8, 3/8, 4/8: 19; the sum 8 is in the lse."""
-    q, k = torch.ones(1, 1, 1, 1), torch.tensor([1.0, 3.0, 4.0]).log().view(1, 1, 3, 1)
-    output, lse = few.run(request(q, k, torch.tensor([8.0, 16.0, 24.0]).view(1, 1, 3, 1)))
-    assert output.item() == pytest.approx(19.0)
-    assert lse.exp().item() == pytest.approx(8.0)
 
 
 @pytest.mark.usefixtures("runs")
@@ -180,39 +155,12 @@ def test_numbers_too_large_for_the_dtype_of_the_scores() -> None:
     assert torch.isnan(few.run(request(q, k, v))[0]).all()  # as every kernel in float32
 
 
-@pytest.mark.parametrize("shape", [(0, 2, 3, 5), (1, 2, 0, 5), (1, 2, 3, 0)])
-def test_empty(shape: tuple[int, int, int, int]) -> None:
-    batch, heads, count, dim = shape
-    q, k, v = torch.ones(shape), torch.ones(batch, heads, 4, dim), torch.ones(batch, heads, 4, 2)
-    output, lse = few.run(request(q, k, v))
-    assert output.shape == (batch, heads, count, 2)
-    assert torch.equal(output, torch.ones_like(output))
-    assert torch.allclose(lse, torch.full_like(lse, 4.0).log())  # without dimensions every score is 0
-
-
-def test_no_key_at_all() -> None:
-    output, lse = few.run(request(torch.ones(1, 2, 3, 5), torch.ones(1, 2, 0, 5), torch.ones(1, 2, 0, 2)))
-    assert not output.any()
-    assert torch.isneginf(lse).all()
-
-
 def test_autocast_changes_nothing() -> None:
     asked = long(torch.float32, Causal())
     want = few.run(asked)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         got = few.run(asked)
     torch.testing.assert_close(got, want, rtol=0, atol=0)
-
-
-def test_half_types_are_summed_in_float32() -> None:
-    """4,096 equal weights of values 1 and 1 + 2^-7: a running sum in bfloat16 would stop at 256."""
-    k = torch.zeros(1, 1, 4096, 8, dtype=torch.bfloat16)
-    v = torch.ones(1, 1, 4096, 1, dtype=torch.bfloat16)
-    v[:, :, ::2] += 2**-7
-    asked = request(torch.ones(1, 1, 1, 8, dtype=torch.bfloat16), k, v)
-    output, lse = few.run(asked)
-    assert lse.item() == pytest.approx(8.317766166719343)  # ln 4096
-    hold("output", output, torch.full((1, 1, 1, 1), 1 + 2**-8), noise_of(ROW, asked, 0.0))
 
 
 def test_the_row_says_what_it_is_for() -> None:

@@ -53,8 +53,9 @@ def use(
     budget to window + sinks (`used.spending.plain`); so do `HeavyHitters` and `ObservedWindow`, which go by what a
     prompt's queries looked at, where no prompt was read exactly in the block.
 
-    eviction: cut the model's key-value cache back as it grows (`Eviction`; transformers' decoders). The output is exact
-    attention over the keys that are held; `used.eviction` tells what was. Not together with a budget.
+    eviction: cut the model's key-value cache back as it grows (`Eviction`; transformers' decoders). The output is
+    attention over the keys that are held, and over a sketch of the others where the eviction keeps one; `used.eviction`
+    tells what was. Not together with a budget.
 
     Layers that are computed again in the backward pass (gradient checkpointing) need the backward pass in the block.
 

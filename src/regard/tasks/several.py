@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -50,46 +51,49 @@ class _Answered(nn.Module):
         return self.output
 
 
-def several(
-    tasks: Mapping[str, Task], presets: Mapping[str, Settings], *, name: str, about: str, example: str, takes: str
-) -> Task:
-    """One task out of several, by the names of their data in `Settings.members`."""
+@dataclass(frozen=True)
+class _Members:
+    """The tasks on one core, by the names of their data in `Settings.members`; its methods are those of the one task
+    that they make up, in `Task`'s order."""
 
-    def digest(settings: Settings, listen: Listener) -> str:
-        return " ".join(task.digest(_settings(settings, one, task), listen) for one, task in tasks.items())
+    tasks: Mapping[str, Task]
 
-    def prepare(settings: Settings, kept: Mapping[str, str] | None, listen: Listener) -> Prepared:
-        def each(files: Mapping[str, str] | None) -> dict[str, Prepared]:
-            return {one: task.prepare(_settings(settings, one, task), files, listen) for one, task in tasks.items()}
-
-        found = each(kept)
-        joint = next(iter(tasks.values())).joint
-        if kept is None and joint is not None:
-            listen(Note("what all tasks read with is made of the training parts of all"))
-            kept = joint(list(found.values()))
-            found = each(kept)
-        return _together(settings, found, kept or {})
-
-    def setups(setup: Setup) -> dict[str, Setup]:
+    def setups(self, setup: Setup) -> dict[str, Setup]:
+        """Each task's own."""
         facts = setup.facts.get("members", {})
         return {
             one: Setup(_settings(setup.settings, one, task), facts.get(one, {}), setup.kept)
-            for one, task in tasks.items()
+            for one, task in self.tasks.items()
         }
 
-    def build(setup: Setup) -> nn.Module:
-        models = {one: tasks[one].build(own) for one, own in setups(setup).items()}
-        return Several(models, {one: task.heads for one, task in tasks.items()})
+    def digest(self, settings: Settings, listen: Listener) -> str:
+        return " ".join(task.digest(_settings(settings, one, task), listen) for one, task in self.tasks.items())
 
-    def outcomes(model: nn.Module, batch: SeveralBatch, setup: Setup) -> dict[str, Outcome]:
-        own, outputs = setups(setup), model(batch.inputs)
+    def prepare(self, settings: Settings, kept: Mapping[str, str] | None, listen: Listener) -> Prepared:
+        found = self._each(settings, kept, listen)
+        joint = next(iter(self.tasks.values())).joint
+        if kept is None and joint is not None:
+            listen(Note("what all tasks read with is made of the training parts of all"))
+            kept = joint(list(found.values()))
+            found = self._each(settings, kept, listen)
+        return _together(settings, found, kept or {})
+
+    def _each(self, settings: Settings, kept: Mapping[str, str] | None, listen: Listener) -> dict[str, Prepared]:
+        return {one: task.prepare(_settings(settings, one, task), kept, listen) for one, task in self.tasks.items()}
+
+    def build(self, setup: Setup) -> nn.Module:
+        models = {one: self.tasks[one].build(own) for one, own in self.setups(setup).items()}
+        return Several(models, {one: task.heads for one, task in self.tasks.items()})
+
+    def _outcomes(self, model: nn.Module, batch: SeveralBatch, setup: Setup) -> dict[str, Outcome]:
+        own, outputs = self.setups(setup), model(batch.inputs)
         return {
-            one: tasks[one].judge(_Answered(outputs[one], training=model.training), inner, own[one])
+            one: self.tasks[one].judge(_Answered(outputs[one], training=model.training), inner, own[one])
             for one, inner in batch.batches.items()
         }
 
-    def judge(model: nn.Module, batch: SeveralBatch, setup: Setup) -> Outcome:
-        found = list(outcomes(model, batch, setup).values())
+    def judge(self, model: nn.Module, batch: SeveralBatch, setup: Setup) -> Outcome:
+        found = list(self._outcomes(model, batch, setup).values())
         hits = [one.hits for one in found if one.hits is not None]
         breadths = [one.breadths for one in found if one.breadths is not None]
         return Outcome(
@@ -99,42 +103,48 @@ def several(
             torch.cat(breadths) if len(breadths) == len(found) else None,
         )
 
-    def answer(model: nn.Module, batch: SeveralBatch, setup: Setup) -> Sequence[Any]:
+    def answer(self, model: nn.Module, batch: SeveralBatch, setup: Setup) -> Sequence[Any]:
         placed: dict[int, tuple[str, Any]] = {}
-        for one, outcome in outcomes(model, batch, setup).items():
+        for one, outcome in self._outcomes(model, batch, setup).items():
             assert outcome.answers is not None, f"{one} decodes its answers, which several tasks on one core do not yet"
             for place, said in zip(batch.rows_of[one].tolist(), outcome.answers.cpu().numpy(), strict=True):
                 placed[place] = (one, said)
         return [placed[place] for place in range(len(batch))]
 
-    def measures(setup: Setup) -> tuple[Measure, ...]:
-        own = {one: tasks[one].measures(each) for one, each in setups(setup).items()}
-        return measures_of_several(own, {one: task.answer is None for one, task in tasks.items()})
+    def measures(self, setup: Setup) -> tuple[Measure, ...]:
+        own = {one: self.tasks[one].measures(each) for one, each in self.setups(setup).items()}
+        return measures_of_several(own, {one: task.answer is None for one, task in self.tasks.items()})
 
-    def baselines(data: Prepared) -> Mapping[str, Any]:
-        own = {one: list(tasks[one].baselines(data.rows[one]).items()) for one in tasks}
-        together = zip(*own.values(), strict=False)  # the first of each, the second of each, ...
+    def baselines(self, data: Prepared) -> Mapping[str, Any]:
+        """The first of each task together, the second of each, ..."""
+        own = {one: list(task.baselines(data.rows[one]).items()) for one, task in self.tasks.items()}
         return {
             "; ".join(f"{one}: {named}" for one, (named, _) in zip(own, row, strict=True)): [
                 (one, said) for one, (_, answers) in zip(own, row, strict=True) for said in answers
             ]
-            for row in together
+            for row in zip(*own.values(), strict=False)
         }
 
-    def tell(model: nn.Module, batch: Any, setup: Setup) -> Sequence[Mapping[str, Any]]:
+    def tell(self, model: nn.Module, batch: Any, setup: Setup) -> Sequence[Mapping[str, Any]]:
         assert isinstance(model, Several)
         said = [
-            task.tell(model.models[one], batch, setups(setup)[one])
-            for one, task in tasks.items()
+            task.tell(model.models[one], batch, self.setups(setup)[one])
+            for one, task in self.tasks.items()
             if task.tell is not None
         ]
-        return [dict(zip(tasks, row, strict=True)) for row in zip(*said, strict=True)]
+        return [dict(zip(self.tasks, row, strict=True)) for row in zip(*said, strict=True)]
 
-    def typed(texts: Sequence[str], setup: Setup) -> Given:
-        one, task = next(iter(tasks.items()))
+    def typed(self, texts: Sequence[str], setup: Setup) -> Given:
+        one, task = next(iter(self.tasks.items()))
         assert task.typed is not None
-        return task.typed(texts, setups(setup)[one])
+        return task.typed(texts, self.setups(setup)[one])
 
+
+def several(
+    tasks: Mapping[str, Task], presets: Mapping[str, Settings], *, name: str, about: str, example: str, takes: str
+) -> Task:
+    """One task out of several, by the names of their data in `Settings.members`."""
+    members = _Members(tasks)
     readable = all(task.typed is not None and task.tell is not None for task in tasks.values())
     return Task(
         name=name,
@@ -144,16 +154,16 @@ def several(
         takes=takes,
         files="none but its own: its settings name the data of each task (members)",
         presets=presets,
-        digest=digest,
-        prepare=prepare,
-        build=build,
-        judge=judge,
-        answer=answer,
-        measures=measures,
-        baselines=baselines,
+        digest=members.digest,
+        prepare=members.prepare,
+        build=members.build,
+        judge=members.judge,
+        answer=members.answer,
+        measures=members.measures,
+        baselines=members.baselines,
         protocol=next(iter(tasks.values())).protocol,
-        typed=typed if readable else None,
-        tell=tell if readable else None,
+        typed=members.typed if readable else None,
+        tell=members.tell if readable else None,
         partly=True,
     )
 

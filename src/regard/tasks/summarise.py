@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from regard.tasks.baselines.texts import first_sentences, first_words, typical_length
-from regard.tasks.pair_alignment import explain_written
-from regard.tasks.pairs_data import digest_pairs, prepare_pairs, read_more_pairs, typed_sources
 from regard.tasks.scores.measure import Measure
 from regard.tasks.scores.summaries import rouge
 from regard.tasks.sections import CoreSettings, DataSettings, TokenSettings, TrainSettings, WritingSettings
 from regard.tasks.settings import Settings
-from regard.tasks.task import Prepared, Setup, Task
-from regard.tasks.writer import answer_written, build_writer, judge_written, tell_written
+from regard.tasks.task import Prepared, Setup
+from regard.tasks.translate import TRANSLATE
 
 
 def _measures(setup: Setup) -> tuple[Measure, ...]:
@@ -37,26 +36,13 @@ _PACKAGES = Settings(
 )
 _CLASSICAL = CoreSettings(kind="bilstm", dim=192, hidden=192, layers=1, dropout=0.2)
 
-SUMMARISE = Task(
+SUMMARISE = replace(
+    TRANSLATE,
     name="summarise",
     about="a long text in one line",
     example="regard train summarise --data examples/notices.jsonl --epochs 60",
     beside="the first sentence; the first words, as many as a summary has",
-    takes="not measured yet",
-    files="csv, tsv, jsonl or parquet with a source and a target a row; rows of one group stay in one part",
     presets={"transformer": _PACKAGES, "bilstm": _PACKAGES.model_copy(update={"core": _CLASSICAL})},
-    digest=digest_pairs,
-    prepare=prepare_pairs,
-    build=build_writer,
-    judge=judge_written,
-    answer=answer_written,
     measures=_measures,
     baselines=_baselines,
-    chosen_by="loss",
-    unused=("core.budget", "core.token_dropout", "train.focus", "tokens.lowercase"),
-    roles=("source", "target", "group"),
-    read=read_more_pairs,
-    typed=typed_sources,
-    tell=tell_written,
-    explain=explain_written,
 )

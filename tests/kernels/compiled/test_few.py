@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests import cases
 from tests.comparison import check, truth
+from tests.few_calls import MASKS, numbers
 from tests.focus_ways import needed
 from tests.strategies import calls
 from torch import Tensor
@@ -22,12 +23,9 @@ from regard.spec import (
     Dense,
     Documents,
     Mask,
-    Padding,
-    Prefix,
     Request,
     ScaledDot,
     SinkLogits,
-    Sinks,
     Window,
     request,
 )
@@ -71,10 +69,6 @@ def test_every_score_mask_and_bias(score: str, dtype: torch.dtype) -> None:
     assert tried
 
 
-def numbers(*shape: int, seed: int, dtype: torch.dtype = torch.float64) -> Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(dtype)
-
-
 def long(
     dtype: torch.dtype = torch.float32,
     mask: Mask | None = None,
@@ -94,25 +88,18 @@ def long(
     return request(q, k, v, score=ScaledDot(softcap=4.0), mask=mask, bias=bias, query_start=start)
 
 
-MASKS: dict[str, Mask | None] = {
-    "no mask": None,
-    "causal": Causal(),
-    "sinks and window": Sinks(2) | Window(20, 0),
-    "padding": Padding(torch.tensor([131, 17]), torch.tensor([3, 2])),
+ALSO: dict[str, Mask | None] = MASKS | {
     "documents": Documents(torch.tensor([1, 1, 2]), torch.arange(131) // 50),
-    "dense": Dense(torch.arange(3 * 131).view(3, 131) % 7 == 0),
     "for each head": Dense(torch.arange(2 * 4 * 3 * 131).view(2, 4, 3, 131) % 11 < 5),
-    "one key": ~Prefix(130),
-    "nothing": ~Prefix(131),
 }
 
 
 @pytest.mark.usefixtures("parts")
-@pytest.mark.parametrize("mask", MASKS)
+@pytest.mark.parametrize("mask", ALSO)
 def test_blocks_splits_and_threads(mask: str) -> None:
     for dtype in (torch.float32, torch.bfloat16):
         for start in (None, 60, -2):
-            held(long(dtype, MASKS[mask], start=start))
+            held(long(dtype, ALSO[mask], start=start))
 
 
 @pytest.mark.usefixtures("parts")
@@ -181,37 +168,3 @@ def test_any_call(dtype: torch.dtype, data: st.DataObject) -> None:
         patch.setattr(few, "workers", lambda: 2)
         if type(asked.score) in ROW.scores:
             check(ROW, asked, truth(asked, gradients=False), gradients=False)
-
-
-def test_by_hand() -> None:
-    """Scores 0, ln 3 and ln 4 weigh values 8, 16, 24 by 1/8, 3/8, 4/8: 19; the sum 8 is in the lse."""
-    q, k = torch.ones(1, 1, 1, 1), torch.tensor([1.0, 3.0, 4.0]).log().view(1, 1, 3, 1)
-    output, lse = few.run(request(q, k, torch.tensor([8.0, 16.0, 24.0]).view(1, 1, 3, 1)))
-    assert output.item() == pytest.approx(19.0)
-    assert lse.exp().item() == pytest.approx(8.0)
-
-
-def test_half_types_are_summed_in_float32() -> None:
-    """4,096 equal weights of values 1 and 1 + 2^-7: a running sum in bfloat16 would stop at 256."""
-    k = torch.zeros(1, 1, 4096, 8, dtype=torch.bfloat16)
-    v = torch.ones(1, 1, 4096, 1, dtype=torch.bfloat16)
-    v[:, :, ::2] += 2**-7
-    output, lse = few.run(request(torch.ones(1, 1, 1, 8, dtype=torch.bfloat16), k, v))
-    assert lse.item() == pytest.approx(8.317766166719343)  # ln 4096
-    assert output.item() == pytest.approx(1 + 2**-8, abs=2**-8)
-
-
-@pytest.mark.parametrize("shape", [(0, 2, 3, 5), (1, 2, 0, 5), (1, 2, 3, 0)])
-def test_empty(shape: tuple[int, int, int, int]) -> None:
-    batch, heads, count, dim = shape
-    q, k, v = torch.ones(shape), torch.ones(batch, heads, 4, dim), torch.ones(batch, heads, 4, 2)
-    output, lse = few.run(request(q, k, v))
-    assert output.shape == (batch, heads, count, 2)
-    assert torch.equal(output, torch.ones_like(output))
-    assert torch.allclose(lse, torch.full_like(lse, 4.0).log())  # without dimensions every score is 0
-
-
-def test_no_key_at_all() -> None:
-    output, lse = few.run(request(torch.ones(1, 2, 3, 5), torch.ones(1, 2, 0, 5), torch.ones(1, 2, 0, 2)))
-    assert not output.any()
-    assert torch.isneginf(lse).all()
