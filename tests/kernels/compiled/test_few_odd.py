@@ -12,7 +12,7 @@ import pytest
 import torch
 from tests.comparison import check, truth
 from tests.focus_ways import needed
-from tests.kernels.compiled.test_few import MASKS, ROW, long
+from tests.kernels.compiled.test_few import ALSO, ROW, long
 
 from regard.kernels import streaming
 from regard.spec import Causal, Dense, Padding, ScaledDot, Window, request
@@ -110,7 +110,7 @@ def test_no_index_is_out_of_range(
         if mask == "no mask":
             asked = long(dtype, groups=groups, queries=queries, keys=keys, dim=19, value_dim=51)
         elif (groups, queries) == (2, 3):
-            asked = long(dtype, MASKS[mask], dim=19, value_dim=51)
+            asked = long(dtype, ALSO[mask], dim=19, value_dim=51)
         else:
             continue
         check(row, asked, truth(asked, gradients=False), gradients=False)

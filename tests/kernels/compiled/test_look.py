@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import sys
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -16,8 +14,6 @@ from tests.focus_ways import by_loops, by_torch, check, close, needed
 from tests.looks import POLICY, causal, look
 
 needed()
-
-import numba  # noqa: E402
 
 from regard.kernels.compiled import look as compiled  # noqa: E402
 from regard.kernels.compiled import picking  # noqa: E402
@@ -162,55 +158,48 @@ def test_any_look(made: Look) -> None:
 
 
 @pytest.fixture
-def two_threads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Torch has two threads, and no call is too small for them. Gives how many workers each call had."""
-    if numba.config.NUMBA_NUM_THREADS < 2:
-        pytest.skip("numba has one thread alone here")
+def threads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Torch has two threads, and no call is too small for them. Gives how many each half of a call had."""
     torch.set_num_threads(2)
     monkeypatch.setattr(compiled, "SHARE", 1)
     seen: list[int] = []
-    original = compiled.picking_loop
-    monkeypatch.setattr(compiled, "picking_loop", lambda parallel: seen.append(1 + parallel) or original(parallel))
+    original = compiled.at_work
+
+    def counted(loop: Any, words: Any, count: int) -> None:
+        seen.append(count)
+        original(loop, words, count)
+
+    monkeypatch.setattr(compiled, "at_work", counted)
     return seen
 
 
-def test_threads_change_nothing(two_threads: list[int]) -> None:
+def test_threads_change_nothing(threads: list[int]) -> None:
     made = look(lanes=3, rows=3)
-    before = numba.get_num_threads()
     several = compiled.looked(made)
-    assert two_threads == [2]
-    assert numba.get_num_threads() == before
     torch.set_num_threads(1)
     alone = compiled.looked(made)
-    assert two_threads == [2, 1]
+    assert threads == [2, 2, 1, 1]
     for got, want in zip(several, alone, strict=True):
         assert torch.equal(got, want)
 
 
-def test_one_call_at_a_time_has_threads(two_threads: list[int]) -> None:
-    made, found = look(lanes=3, rows=3), []
-    with compiled._THREADS:
-        worker = threading.Thread(target=lambda: found.append(compiled.looked(made)))
-        worker.start()
-        worker.join()
-    assert two_threads == [1]
-    assert torch.equal(found[0][0], compiled.looked(made)[0])
+def test_as_many_threads_as_queries_at_most(threads: list[int]) -> None:
+    compiled.looked(look(lanes=1, rows=1))
+    assert threads == [1, 1]
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")
-def test_a_fork_has_one(two_threads: list[int]) -> None:
-    compiled.looked(look())
-    child = os.fork()
-    if not child:
-        with compiled._workers(9, 1 << 30) as workers:
-            os._exit(workers)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
+def test_small_calls_have_one(threads: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiled, "SHARE", 1 << 15)
+    compiled.looked(look(lanes=3, rows=3))
+    assert threads == [1, 1]
 
 
-def test_small_calls_have_one() -> None:
-    torch.set_num_threads(2)
-    with compiled._workers(9, compiled.SHARE) as workers:
-        assert workers == 1
+def test_calls_at_the_same_time(threads: list[int]) -> None:
+    made = look(lanes=3, rows=3)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(compiled.looked, [made] * 20))
+    assert set(threads) == {2}
+    assert all(torch.equal(output, found[0][0]) for output, _ in found)
 
 
 def test_guesses_are_made_in_the_long_rows_above() -> None:

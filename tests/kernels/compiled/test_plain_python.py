@@ -29,7 +29,7 @@ def plain() -> ModuleType:
     before, numba.config.DISABLE_JIT = numba.config.DISABLE_JIT, 1
     try:
         made = importlib.import_module(f"{NAME}.look")
-        made.picking_loop(False), made.summing_loop(False), made.copying_loop()  # they are kept
+        made.picking(), made.summing(), made.copying_loop()  # they are kept
         importlib.import_module(f"{NAME}.picking").LONG = 64  # so that thresholds are guessed here as well
     finally:
         numba.config.DISABLE_JIT = before

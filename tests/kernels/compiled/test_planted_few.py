@@ -12,7 +12,7 @@ import torch
 from tests.comparison import check, truth
 from tests.faults import Patch, around, no_sink
 from tests.focus_ways import needed
-from tests.kernels.compiled.test_few import MASKS, ROW, long
+from tests.kernels.compiled.test_few import ALSO, ROW, long
 
 from regard.kernels import few_runs
 from regard.spec import Causal, Padding
@@ -32,7 +32,7 @@ def battery(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(few, "SHARE", 1)
     monkeypatch.setattr(few, "workers", lambda: 2)
     for dtype in (torch.float32, torch.bfloat16):
-        for mask in (None, Causal(), MASKS["sinks and window"], MASKS["for each head"]):
+        for mask in (None, Causal(), ALSO["sinks and window"], ALSO["for each head"]):
             asked = long(dtype, mask, start=90)
             check(ROW, asked, truth(asked, gradients=False), gradients=False)
     asked = long(torch.float32, Padding(torch.tensor([131, 17])))

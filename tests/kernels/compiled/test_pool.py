@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
@@ -58,3 +60,11 @@ def test_another_runtime_has_one_thread(monkeypatch: pytest.MonkeyPatch) -> None
         assert pool.workers() == 1
     finally:
         pool._parallel.cache_clear()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")
+def test_a_fork_has_one_thread() -> None:
+    child = os.fork()
+    if not child:
+        os._exit(pool.workers())
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1

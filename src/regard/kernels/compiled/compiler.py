@@ -25,14 +25,13 @@ def step(function: F) -> F:
     return made
 
 
-def loop(function: F, *, parallel: bool) -> F:
+def loop(function: F) -> F:
     """What Python calls. Compiled when first called, and kept: beside this file, where that cannot be written in the
     user's cache folder (NUMBA_CACHE_DIR says where else), and where neither can, for this process alone.
 
-    `function` must hold `stamp(parallel)` in its closure: numba does not see when a step in another file has changed,
-    nor tell loops in threads from others.
+    `function` must hold `stamp()` in its closure: numba does not see when a step in another file has changed.
     """
-    settings: dict[str, Any] = {"nogil": True, "error_model": "numpy", "parallel": parallel}
+    settings: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
     try:
         kept: F = numba.njit(**settings, cache=True)(function)
     except RuntimeError:  # "no locator available": nothing can be written
@@ -51,7 +50,7 @@ def entry(function: F) -> Any:
         return numba.cfunc(signature, **settings)(function)
 
 
-def stamp(parallel: bool) -> str:
+def stamp() -> str:
     """Of the sources of all steps."""
     sources = b"".join(path.read_bytes() for path in sorted(_FOLDER.glob("*.py")))
-    return f"{hashlib.sha256(sources).hexdigest()[:16]} {parallel}"
+    return hashlib.sha256(sources).hexdigest()[:16]

@@ -24,6 +24,8 @@ _UP, _KEPT = np.int32(13), np.int32(-0x70002000)  # the sign, and the 15 other b
 _SCALE = np.float32(2.0**112)  # the exponents of the two formats are counted from 15 and 127
 _PAST, _ALL_ONES = np.float32(65536), np.int32(0x7F800000)  # what an exponent of 31 gives, and what it stands for
 _HALVED = np.int32(16)
+_SIGN, _SIZE, _ZERO = np.int32(31), np.int32(0x7FFFFFFF), np.int32(0)
+_BOTTOM = np.int32(-0x80000000)
 
 
 @step
@@ -90,13 +92,18 @@ overload(wide, jit_options={"fastmath": SUMS, "error_model": "numpy"}, strict=Fa
 
 @step
 def peak(numbers: Array, least: np.float32) -> np.float32:
-    """The largest number, at least `least`; NaN where that or a number is NaN, or too large for a score."""
-    for place in range(len(numbers)):
-        if not numbers[place] <= HUGE:
-            return np.float32(np.nan)
-        if numbers[place] > least:
-            least = numbers[place]
-    return least
+    """The largest number, at least `least`; NaN where that or a number is NaN, or too large for a score.
+
+    The bits are compared, as whole numbers: of those a compiler makes vectors."""
+    bits, top, far = numbers.view(np.int32), _BOTTOM, _ZERO
+    for place in range(len(bits)):
+        size = bits[place] & _SIZE
+        ordered = bits[place] ^ ((bits[place] >> _SIGN) & _SIZE)  # of negative numbers the larger are the smaller
+        top, far = max(top, ordered), max(far, size)
+    found = np.int32(top ^ ((top >> _SIGN) & _SIZE)).view(np.float32)
+    if not len(bits) or found < least:
+        found = least
+    return found if far <= _ALL_ONES and found <= HUGE and least == least else np.float32(np.nan)
 
 
 @step

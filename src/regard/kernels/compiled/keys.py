@@ -71,7 +71,7 @@ def scored(
 @step
 def _products(stepped: Array, rows: Array, picks: Array, scores: Array) -> None:
     """Four keys at a time, as sums that do not wait for each other. The last keys may be read more than once."""
-    last = len(picks) - 1
+    last, off = len(picks) - 1, MIDDLE_8 * total(stepped)
     for place in range(0, len(picks), 4):
         for i in range(4):
             prefetch.wanted(rows, picks[min(place + prefetch.AHEAD + i, last)])
@@ -79,11 +79,11 @@ def _products(stepped: Array, rows: Array, picks: Array, scores: Array) -> None:
         a, b, c, d = picks[place], picks[one], picks[two], picks[three]
         p, q, r, s = np.float32(0), np.float32(0), np.float32(0), np.float32(0)
         for x in range(len(stepped)):
-            p += stepped[x] * (np.float32(rows[a, x]) - MIDDLE_8)
-            q += stepped[x] * (np.float32(rows[b, x]) - MIDDLE_8)
-            r += stepped[x] * (np.float32(rows[c, x]) - MIDDLE_8)
-            s += stepped[x] * (np.float32(rows[d, x]) - MIDDLE_8)
-        scores[place], scores[one], scores[two], scores[three] = p, q, r, s
+            p += stepped[x] * np.float32(rows[a, x])
+            q += stepped[x] * np.float32(rows[b, x])
+            r += stepped[x] * np.float32(rows[c, x])
+            s += stepped[x] * np.float32(rows[d, x])
+        scores[place], scores[one], scores[two], scores[three] = p - off, q - off, r - off, s - off
 
 
 @step
@@ -115,8 +115,9 @@ def best(
         top = peak(shown, shown[0])
         if not np.isfinite(top):
             continue  # a lost head has no say
-        for place in range(count):
-            weights[place] = exp2(shown[place] - top)
+        weights[:] = shown
+        for place in range(count):  # in place: then it is made of vectors
+            weights[place] = exp2(weights[place] - top)
         scale = np.float32(1) / total(weights)
         for place in range(count):
             shares[place] += weights[place] * scale

@@ -6,16 +6,18 @@ knows how to read. Shapes: L lanes, R rows (queries), otherwise as in the files 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from numba import prange
+from numba import carray, types
 
-from regard.kernels.compiled import judging, keys, picking, values
-from regard.kernels.compiled.compiler import Array, loop, stamp, step
+from regard.kernels.compiled import judging, keys, values
+from regard.kernels.compiled.compiler import Array, entry, stamp, step
 from regard.kernels.compiled.floats import exp2, peak, total
+from regard.kernels.compiled.handed import WIDTH, reading
+from regard.kernels.compiled.picking import SPARE_ROOM, chosen, ranked, reserved
+from regard.kernels.compiled.pool import taken
 
 
 class Stock(NamedTuple):
@@ -76,43 +78,100 @@ class Room(NamedTuple):
     open: Array  # int64 (b)
     totals: Array  # float32 (G)
     peaks: Array  # float32 (grain)
-    places: Array  # int32 (n + 1)
-    found: Array  # int32 (n + 1)
+    places: Array  # int32 (n + 16)
+    found: Array  # int32 (n + 16)
+
+
+# The table that threads are handed (handed.py): numbers, the address of the tasks' counter last; then the arrays.
+_NUMBERS = len(Terms._fields) + 1
+_ASKED, _STOCK = _NUMBERS, _NUMBERS + WIDTH * len(Asked._fields)
+_FOUND = _STOCK + WIDTH * len(Stock._fields)
+_PLAIN = _FOUND + WIDTH * len(Found._fields)
+_OUTPUT = _PLAIN + WIDTH * len(Plain._fields)
+_floats2, _floats3, _floats4 = (reading(types.float32, axes) for axes in (2, 3, 4))
+_places2, _bytes3 = reading(types.int64, 2), reading(types.uint8, 3)
+_shorts3, _wholes3 = reading(types.int16, 3), reading(types.int32, 3)
 
 
 @cache
-def picking_loop(parallel: bool) -> Callable[[Asked, Stock, Terms, Found, int], None]:
-    """The first half: `Found` is written into, by so many workers."""
-    mark = stamp(parallel)
+def picking() -> Any:
+    """The entry of the first half: `Found` is written into. Each thread takes queries until there are none left."""
+    mark, size = stamp(), _PLAIN
 
-    def run(asked: Asked, stock: Stock, terms: Terms, found: Found, workers: int) -> None:
+    def run(given: Any) -> None:
         mark  # noqa: B018  see `loop`
+        words = carray(given, (size,))
+        asked, stock, terms, found = _given(words)
+        room = _room(asked, stock, terms)
         lanes, rows = asked.query.shape[:2]
-        for worker in prange(workers):
-            room = _room(asked, stock, terms)
-            for task in range(worker, lanes * rows, workers):
-                _picked(asked, stock, terms, found, room, task // rows, task % rows)
+        task = taken(words[_NUMBERS - 1])
+        while task < lanes * rows:
+            _picked(asked, stock, terms, found, room, task // rows, task % rows)
+            task = taken(words[_NUMBERS - 1])
 
-    return loop(run, parallel=parallel)
+    return entry(run)
 
 
 @cache
-def summing_loop(parallel: bool) -> Callable[[Asked, Stock, Terms, Found, Plain, Array, Array, int], None]:
-    """The second half: output (L, R, G, e) and log2 of the sum of weights (L, R, G) are written into; so are the scores
-    of `Found`, which become weights."""
-    mark = stamp(parallel)
+def summing() -> Any:
+    """The entry of the second half: output (L, R, G, e) and log2 of the sum of weights (L, R, G), which follow what is
+    read as it is, are written into; so are the scores of `Found`, which become weights."""
+    mark, size = stamp(), _OUTPUT + 2 * WIDTH
 
-    def run(
-        asked: Asked, stock: Stock, terms: Terms, found: Found, plain: Plain, output: Array, lse: Array, workers: int
-    ) -> None:
+    def run(given: Any) -> None:
         mark  # noqa: B018  see `loop`
+        words = carray(given, (size,))
+        asked, stock, terms, found = _given(words)
+        plain = _as_it_is(words)
+        output, lse = _floats4(words, _OUTPUT), _floats3(words, _OUTPUT + WIDTH)
         lanes, rows = asked.query.shape[:2]
-        for worker in prange(workers):
-            for task in range(worker, lanes * rows, workers):
-                lane, row = task // rows, task % rows
-                _summed(asked, stock, terms, found, plain, output[lane, row], lse[lane, row], lane, row)
+        task = taken(words[_NUMBERS - 1])
+        while task < lanes * rows:
+            lane, row = task // rows, task % rows
+            _summed(asked, stock, terms, found, plain, output[lane, row], lse[lane, row], lane, row)
+            task = taken(words[_NUMBERS - 1])
 
-    return loop(run, parallel=parallel)
+    return entry(run)
+
+
+@step
+def _given(words: Array) -> tuple[Asked, Stock, Terms, Found]:
+    at, held, out = _ASKED, _STOCK, _FOUND
+    asked = Asked(
+        _floats4(words, at),
+        _bytes3(words, at + WIDTH),
+        _places2(words, at + 2 * WIDTH),
+        _places2(words, at + 3 * WIDTH),
+    )
+    stock = Stock(
+        _bytes3(words, held),
+        _bytes3(words, held + WIDTH),
+        _bytes3(words, held + 2 * WIDTH),
+        _shorts3(words, held + 3 * WIDTH),
+        _floats3(words, held + 4 * WIDTH),
+        _floats2(words, held + 5 * WIDTH),
+        _floats2(words, held + 6 * WIDTH),
+    )
+    found = Found(
+        _wholes3(words, out),
+        _places2(words, out + WIDTH),
+        _floats4(words, out + 2 * WIDTH),
+        _floats4(words, out + 3 * WIDTH),
+        _floats3(words, out + 4 * WIDTH),
+        _wholes3(words, out + 5 * WIDTH),
+        _places2(words, out + 6 * WIDTH),
+    )
+    return asked, stock, Terms(words[0], words[1], words[2], words[3], words[4]), found
+
+
+@step
+def _as_it_is(words: Array) -> Plain:
+    return Plain(
+        _floats4(words, _PLAIN),
+        _floats4(words, _PLAIN + WIDTH),
+        _floats3(words, _PLAIN + 2 * WIDTH),
+        _floats3(words, _PLAIN + 3 * WIDTH),
+    )
 
 
 @step
@@ -126,8 +185,8 @@ def _room(asked: Asked, stock: Stock, terms: Terms) -> Room:
         np.empty(blocks, np.int64),
         np.empty(groups, np.float32),
         np.empty(terms.grain, np.float32),
-        np.empty(terms.length + 1, np.int32),
-        np.empty(terms.length + 1, np.int32),
+        np.empty(terms.length + SPARE_ROOM, np.int32),
+        np.empty(terms.length + SPARE_ROOM, np.int32),
     )
 
 
@@ -154,11 +213,11 @@ def _picked(asked: Asked, stock: Stock, terms: Terms, found: Found, room: Room, 
     ranks = room.weights[0]  # written over where it may be: what is reserved is read, if no mask is in the way
     if len(query) > 1 or len(allowed) or most < terms.first:
         ranks = room.ranks
-        picking.ranked(room.weights, room.totals, ranks)
-    if picking.reserved(ranks, allowed, room.open, terms.grain, terms.first, latest) > most:
+        ranked(room.weights, room.totals, ranks)
+    if reserved(ranks, allowed, room.open, terms.grain, terms.first, latest) > most:
         found.many[lane, row] = -1
         return
-    many = picking.chosen(ranks, most, room.places, room.found, found.picks[lane, row])
+    many = chosen(ranks, most, room.places, room.found, found.picks[lane, row])
     picks, scores = found.picks[lane, row, :many], found.scores[lane, row]
     keys.left(room.weights, picks, room.open, terms.grain, found.around[lane, row])
     if terms.bits != 16:

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import os
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import ctypes
+from collections.abc import Sequence
+from typing import Any
 
-import numba
 import numpy as np
 import torch
 from torch import Tensor
 
 from regard.kernels.compiled.compiler import Array
-from regard.kernels.compiled.lanes import Asked, Found, Plain, Stock, Terms, picking_loop, summing_loop
+from regard.kernels.compiled.handed import handed
+from regard.kernels.compiled.lanes import Asked, Found, Plain, Stock, Terms, picking, summing
+from regard.kernels.compiled.pool import at_work, workers
 from regard.kernels.compiled.rows import copying_loop
 from regard.kernels.focus_look import Look
 from regard.kernels.focus_pick import outnumbered, reserved
 from regard.kernels.sketch import Sketch
 
-SHARE = 1 << 15  # scores that a worker should have to make, at least: to start a thread takes as long as some thousands
-
-_THREADS = threading.Lock()  # one call at a time has several: not every threading layer of numba takes more
-_STARTED: list[int] = []  # the process that first had several: in a fork of it there are none to be had
+SHARE = 1 << 15  # scores that a thread should have to make, at least
 
 
 def looked(look: Look) -> tuple[Tensor, Tensor]:
@@ -31,13 +28,17 @@ def looked(look: Look) -> tuple[Tensor, Tensor]:
     asked, stock, terms = _asked(look), _stock(sketch), _terms(sketch)
     found = _room(lanes, rows, groups, terms, min(terms.length, max(0, int(look.most.max()))))
     output, lse = (torch.empty(lanes, rows, groups, *size) for size in ((sketch.shape[3],), ()))
-    with _workers(lanes * rows, lanes * rows * groups * terms.length) as workers:
-        picking_loop(workers > 1)(asked, stock, terms, found, workers)
-        if (found.many < 0).any():
-            raise outnumbered(sketch.policy)
-        plain = _plain(look, found)
-        summing_loop(workers > 1)(asked, stock, terms, found, plain, output.numpy(), lse.numpy(), workers)
+    threads = min(workers(), lanes * rows, max(1, lanes * rows * groups * terms.length // SHARE))
+    _run(picking(), terms, (*asked, *stock, *found), threads)
+    if (found.many < 0).any():
+        raise outnumbered(sketch.policy)
+    _run(summing(), terms, (*asked, *stock, *found, *_plain(look, found), output.numpy(), lse.numpy()), threads)
     return output, lse
+
+
+def _run(loop: Any, terms: Terms, arrays: Sequence[Array], threads: int) -> None:
+    counter = ctypes.c_int64(0)  # tasks taken
+    at_work(loop, handed((*terms, ctypes.addressof(counter)), arrays), threads)
 
 
 def _asked(look: Look) -> Asked:
@@ -102,20 +103,3 @@ def _copied(rows: Tensor, keys: Array) -> Array:
     stored, kept = (each.view(torch.uint8).numpy() for each in (rows, into.view(lanes, -1, rows.shape[2])))
     copying_loop()(stored, keys.reshape(lanes, -1), kept)
     return _numbers(into.float())
-
-
-@contextmanager
-def _workers(tasks: int, scores: int) -> Iterator[int]:
-    """How many may work on a call, at most as many as torch would have: one, where others are at work already."""
-    most = min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS, tasks, scores // SHARE)
-    _STARTED[:] = _STARTED or [os.getpid()]
-    if most < 2 or os.getpid() not in _STARTED or not _THREADS.acquire(blocking=False):
-        yield 1
-        return
-    before = numba.get_num_threads()
-    try:
-        numba.set_num_threads(most)
-        yield most
-    finally:
-        numba.set_num_threads(before)
-        _THREADS.release()

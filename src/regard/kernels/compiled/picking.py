@@ -9,10 +9,13 @@ from __future__ import annotations
 import numpy as np
 
 from regard.kernels.compiled.compiler import Array, step
+from regard.kernels.compiled.keeping import kept, still
+from regard.kernels.compiled.vectors import LANES
 from regard.kernels.focus_pick import FIRST, FORCED, LATEST, SAMPLE, SPARE
 
 _FORCED, _FIRST, _LATEST = np.float32(FORCED), np.float32(FIRST), np.float32(LATEST)
 _CLOSED = np.float32(-1)
+SPARE_ROOM = LANES
 LONG = 1 << 12  # ranks from which a threshold is guessed first
 _HIGH, _MIDDLE, _DIGIT = 20, 10, 1024  # a rank's 31 bits: a digit of 11, one of 10, one of 10
 
@@ -63,7 +66,7 @@ def reserved(ranks: Array, allowed: Array, open_: Array, grain: int, first: int,
 @step
 def chosen(ranks: Array, wanted: int, places: Array, found: Array, into: Array) -> int:
     """The places of the `wanted` largest ranks of 0 or more, in order, into (at least `wanted`); how many they are. Of
-    equal ranks the first are taken. places, found: int32, room for one more than there are ranks."""
+    equal ranks the first are taken. places, found: int32, room for `SPARE_ROOM` more than there are ranks."""
     if wanted <= 0:
         return 0
     bits, count = ranks.view(np.int32), len(ranks)
@@ -84,24 +87,36 @@ def chosen(ranks: Array, wanted: int, places: Array, found: Array, into: Array) 
 def _largest(places: Array, found: Array, held: int, wanted: int) -> int:
     """Of the first `held` places those of the `wanted` largest bits come to the front, in order; how many they are."""
     least, spare = threshold(found, held, wanted)
-    kept = 0
-    for place in range(held):  # without a branch: which are kept cannot be guessed
+    stay, whole = 0, held - held % LANES
+    for start in range(0, whole, LANES):
+        stay = still(found, start, np.int32(least), places, found, stay)
+    for place in range(whole, held):
+        places[stay], found[stay] = places[place], found[place]
+        stay += found[stay] >= least
+    return stay if stay == wanted else _first_ties(places, found, stay, least, spare)
+
+
+@step
+def _first_ties(places: Array, found: Array, held: int, least: int, spare: int) -> int:
+    """Of those that equal `least` only the first `spare` stay."""
+    stay = 0
+    for place in range(held):
         tie = (found[place] == least) & (spare > 0)
-        places[kept] = places[place]
-        kept += (found[place] > least) | tie
+        places[stay] = places[place]
+        stay += (found[place] > least) | tie
         spare -= tie
-    return kept
+    return stay
 
 
 @step
 def _above(bits: Array, floor: np.int32, places: Array, found: Array) -> int:
-    """Where bits (n) are `floor` or more: the places and the bits themselves, into (n + 1) each; how many."""
-    held = 0
-    for key in range(len(bits)):  # each is written, and what is not counted is written over
-        places[held] = key
+    """Where bits (n) are `floor` or more: the places and the bits themselves, into (n + 16) each; how many."""
+    held, whole = 0, len(bits) - len(bits) % LANES
+    for start in range(0, whole, LANES):
+        held = kept(bits, start, floor, places, found, held)
+    for key in range(whole, len(bits)):
+        places[held], found[held] = key, bits[key]
         held += bits[key] >= floor
-    for place in range(held):
-        found[place] = bits[places[place]]
     return held
 
 

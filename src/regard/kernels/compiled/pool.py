@@ -7,6 +7,7 @@ Linux). Elsewhere there is one thread.
 from __future__ import annotations
 
 import ctypes
+import os
 from functools import cache
 from typing import Any
 
@@ -17,6 +18,7 @@ from numba import types
 from numba.extending import intrinsic
 
 Words = Any  # a ctypes array of int64
+_PROCESS = os.getpid()
 
 
 @cache
@@ -32,8 +34,8 @@ def _parallel() -> Any:
 
 
 def workers() -> int:
-    """How many threads there are for one call."""
-    return 1 if _parallel() is None else torch.get_num_threads()
+    """How many threads there are for one call: one in a fork, where those of its parent are missed for ever."""
+    return 1 if _parallel() is None or os.getpid() != _PROCESS else torch.get_num_threads()
 
 
 def at_work(function: Any, words: Words, threads: int) -> None:
@@ -80,7 +82,7 @@ def _taken(context: Any, address: Any) -> Any:
 
 
 def _plain_taken(address: int) -> int:
-    count = ctypes.c_int64.from_address(address)
+    count = ctypes.c_int64.from_address(int(address))
     count.value += 1
     return count.value - 1
 

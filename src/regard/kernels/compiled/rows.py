@@ -12,7 +12,7 @@ from regard.kernels.compiled.compiler import Array, loop, stamp
 @cache
 def copying_loop() -> Callable[[Array, Array, Array], None]:
     """rows: bytes (L, n, width), in any layout; keys int32 (L, x), from 0 to below n; into: bytes (L, x, width)."""
-    mark = stamp(parallel=False)
+    mark = stamp()
 
     def run(rows: Array, keys: Array, into: Array) -> None:
         mark  # noqa: B018  see `loop`
@@ -25,4 +25,4 @@ def copying_loop() -> Callable[[Array, Array, Array], None]:
                 for x in range(rows.shape[2]):
                     into[lane, place, x] = rows[lane, key, x]
 
-    return loop(run, parallel=False)
+    return loop(run)

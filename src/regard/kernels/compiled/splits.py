@@ -123,7 +123,7 @@ def _call(words: Words, key: Array, value: Array) -> Call:
 @cache
 def working(kind: str) -> Any:
     """The entry that takes tasks, a split of a lane each, until there are none left."""
-    mark, fields, stored = stamp(False), _FIELDS, pointed(STORED[kind])
+    mark, fields, stored = stamp(), _FIELDS, pointed(STORED[kind])
 
     def run(given: Any) -> None:
         mark  # noqa: B018  see `loop`
@@ -144,7 +144,7 @@ def working(kind: str) -> Any:
 @cache
 def joining() -> Any:
     """The entry that puts splits together, after all are done."""
-    mark, fields = stamp(False), _FIELDS
+    mark, fields = stamp(), _FIELDS
 
     def run(given: Any) -> None:
         mark  # noqa: B018  see `loop`

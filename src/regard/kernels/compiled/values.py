@@ -10,7 +10,7 @@ import numpy as np
 
 from regard.kernels.compiled import prefetch
 from regard.kernels.compiled.compiler import Array, step
-from regard.kernels.compiled.floats import LOWEST, TINY, exp2, widened
+from regard.kernels.compiled.floats import LOWEST, TINY, exp2, total, widened
 from regard.kernels.compiled.keys import MIDDLE_8, decoded
 
 _LOST = np.float32(np.nan)
@@ -105,8 +105,11 @@ def _onto(weights: Array, picks: Array, stored: Array, added: Array) -> None:
         p, q = weights[place], weights[one] if one > place else nothing
         r, s = weights[two] if two > one else nothing, weights[three] if three > two else nothing
         for x in range(len(added)):
-            first = p * (np.float32(stored[a, x]) - MIDDLE_8) + q * (np.float32(stored[b, x]) - MIDDLE_8)
-            added[x] += first + r * (np.float32(stored[c, x]) - MIDDLE_8) + s * (np.float32(stored[d, x]) - MIDDLE_8)
+            first = p * np.float32(stored[a, x]) + q * np.float32(stored[b, x])
+            added[x] += first + r * np.float32(stored[c, x]) + s * np.float32(stored[d, x])
+    off = MIDDLE_8 * total(weights[: len(picks)])
+    for x in range(len(added)):
+        added[x] -= off
 
 
 @step

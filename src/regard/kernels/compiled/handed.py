@@ -1,0 +1,45 @@
+"""Arrays handed to torch's threads (pool.py), who take one address: an int64 table of addresses and sizes."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from numba import carray
+
+from regard.kernels.compiled.compiler import Array, step
+from regard.kernels.compiled.pool import pointed
+
+AXES = 4
+WIDTH = 1 + AXES  # words of an array: its address, then its sizes
+
+
+def handed(numbers: Sequence[int], arrays: Sequence[Array]) -> Any:
+    """The table: the numbers, then of each array, whose numbers follow each other, what `reading` needs."""
+    words = list(numbers)
+    for array in arrays:
+        assert array.flags.c_contiguous
+        words += [array.ctypes.data, *array.shape, *[1] * (AXES - array.ndim)]
+    return (ctypes.c_int64 * len(words))(*words)
+
+
+def reading(kind: Any, axes: int) -> Callable[[Array, int], Array]:
+    """A step that gives the array whose words begin at a place of the table."""
+    at = pointed(kind)
+
+    def one(words: Array, place: int) -> Array:
+        return carray(at(words[place]), (words[place + 1],))  # type: ignore[no-any-return]
+
+    def two(words: Array, place: int) -> Array:
+        return carray(at(words[place]), (words[place + 1], words[place + 2]))  # type: ignore[no-any-return]
+
+    def three(words: Array, place: int) -> Array:
+        sizes = (words[place + 1], words[place + 2], words[place + 3])
+        return carray(at(words[place]), sizes)  # type: ignore[no-any-return]
+
+    def four(words: Array, place: int) -> Array:
+        sizes = (words[place + 1], words[place + 2], words[place + 3], words[place + 4])
+        return carray(at(words[place]), sizes)  # type: ignore[no-any-return]
+
+    return step((one, two, three, four)[axes - 1])
