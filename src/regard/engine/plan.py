@@ -8,6 +8,7 @@ from regard.engine.calibration import Calibration, Kind, current, kind_of
 from regard.kernels.cost import Cost
 from regard.kernels.row import Row
 from regard.kernels.table import SQUARE_LIMIT, TABLE, row
+from regard.spec.drawn import is_drawn
 from regard.spec.errors import KernelError
 from regard.spec.request import Request
 
@@ -88,6 +89,8 @@ def plan(request: Request, kernel: str | None = None, *, measure: bool = False) 
 
 def choose(request: Request, kernel: str | None = None) -> Row:
     """The row that `plan` chooses, sooner: only what fits is costed, and nothing is put into words."""
+    if is_drawn():
+        return _drawn(request, kernel)
     if kernel is not None:
         return plan(request, kernel).chosen.row
     calibration, kind = current(), kind_of(request)
@@ -106,6 +109,7 @@ def reasons(each: Row, request: Request) -> tuple[str, ...]:
     curve = getattr(request.score, "_curve", None)
     learned_bias = any(t.requires_grad for bias in request.biases for t in bias.tensors())
     checks = (
+        (each.draws == is_drawn(), "only draws graphs" if each.draws else "cannot be drawn as a graph"),
         (type(request.score) in each.scores, f"does not know the score {type(request.score).__name__}"),
         (each.curved or curve is None or curve.straight, "has no softcap or activation inside the scores"),
         (each.sink or request.sink is None, "has no sink logits"),
@@ -120,6 +124,18 @@ def reasons(each: Row, request: Request) -> tuple[str, ...]:
     found = [reason for ok, reason in checks if not ok]
     unfit = None if found else each.fits(request)
     return tuple(found) if unfit is None else (unfit,)
+
+
+def _drawn(request: Request, kernel: str | None) -> Row:
+    """The row whose operations are drawn. No cost is looked at: it would be one of sizes that are symbols."""
+    found = [each for each in TABLE if each.draws and kernel in (None, each.name)]
+    refused = {each.name: reasons(each, request) for each in found}
+    fitting = [each for each in found if not refused[each.name]]
+    if not fitting:
+        told = "; ".join(f"{name}: it {', '.join(why)}" for name, why in refused.items())
+        told = told or f"kernel={kernel!r} is none of those that can be"
+        raise KernelError(f"no kernel can be drawn as a graph for this ({told}): leave kernel=None")
+    return fitting[0]
 
 
 def _unspent(request: Request) -> str:

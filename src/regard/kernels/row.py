@@ -46,4 +46,5 @@ class Row:
     policies: tuple[type[Policy], ...] = (Focus,)  # of a budget; who reads everything does more than Focus is asked for
     compiles: bool = False  # when it is first called for a dtype, which takes seconds
     whole: bool = True  # every key is weighed by its own score
+    draws: bool = False  # its operations can be drawn as a graph, whatever the sizes: it is for that alone
     shown: Callable[..., None] | None = None  # where not: shows tallies the weights that there are, as focus_shown.run

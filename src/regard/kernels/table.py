@@ -5,6 +5,7 @@ from __future__ import annotations
 from regard.kernels import additive, blocks, dense, exact, reference, streaming
 from regard.kernels.cost import blocks_cost, dense_cost, exact_cost, streaming_cost
 from regard.kernels.row import ALL, DOT, Row
+from regard.kernels.table_drawn import DRAWN_ROWS
 from regard.kernels.table_few import FEW_ROWS
 from regard.kernels.table_gpu import GPU_ROWS
 from regard.kernels.table_spend import SPEND_ROWS
@@ -120,7 +121,7 @@ GENERAL: tuple[Row, ...] = (
     ),
 )
 
-TABLE: tuple[Row, ...] = (*GENERAL, *FEW_ROWS, *GPU_ROWS, *SPEND_ROWS)
+TABLE: tuple[Row, ...] = (*GENERAL, *FEW_ROWS, *GPU_ROWS, *SPEND_ROWS, *DRAWN_ROWS)
 
 
 def row(name: str) -> Row | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from regard.spec.drawn import is_drawn
 from regard.spec.errors import ShapeError, SpecError
 from regard.spec.value import described
 
@@ -40,7 +41,17 @@ def real_tokens(where: str, lengths: Tensor, x: Tensor) -> Tensor:
         raise ShapeError(f"{where}: lengths is {described(lengths)}, expected a ({batch},) int64 tensor of real tokens")
     if lengths.shape[0] != batch:
         raise ShapeError(f"{where}: {lengths.shape[0]} lengths for a batch of {batch}: pass one length an item")
-    for item, length in enumerate(lengths.tolist()):
+    for item, length in enumerate(known(lengths)):
         if not 0 <= length <= longest:
             raise ShapeError(f"{where}: lengths[{item}] = {length}, but there are {longest} tokens")
     return torch.arange(longest, device=x.device)[None] < lengths.to(x.device)[:, None]
+
+
+def known(lengths: Tensor) -> list[int]:
+    """The numbers of a (batch,) tensor; none where a graph is drawn, which is for any."""
+    return [] if is_drawn() else lengths.tolist()
+
+
+def any_is(wrong: Tensor) -> bool:
+    """Whether any entry of a bool tensor is True; not where a graph is drawn: there no value is known yet."""
+    return not is_drawn() and bool(wrong.any())

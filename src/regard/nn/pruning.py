@@ -9,9 +9,10 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from regard.nn.checks import check_sequence, real_tokens
+from regard.nn.checks import any_is, check_sequence, real_tokens
 from regard.nn.encoder import Encoder, EncoderBlock
 from regard.nn.received import mass_received
+from regard.spec.drawn import is_drawn
 from regard.spec.errors import ShapeError, SpecError
 from regard.spec.padding import Padding
 from regard.spec.value import described, is_number
@@ -136,9 +137,11 @@ def pruned(encoder: Encoder, x: Tensor, lengths: Tensor, pruning: Pruning) -> Ke
     places = torch.arange(length, device=x.device).expand(x.shape[0], -1).masked_fill(~real, length)
     dropped: list[tuple[Tensor, Tensor]] = []
     blocks = cast("list[EncoderBlock]", list(encoder.blocks))
-    for block, counts in zip(blocks, pruning.processed(now, len(blocks)), strict=True):
-        if bool((counts < now).any()):
-            chosen = heaviest(_mass(block, x, now, pruning), now, counts)
+    shares = pruning.shares(len(blocks))
+    for depth, (block, counts) in enumerate(zip(blocks, pruning.processed(now, len(blocks)), strict=True)):
+        if _falls(shares, depth) if is_drawn() else bool((counts < now).any()):
+            most = _most(shares[depth], length, pruning.first) if is_drawn() else int(counts.max())
+            chosen = heaviest(_mass(block, x, now, pruning), now, counts, most)
             dropped.append((places, x))
             x, places, now = _take(x, chosen), _places(places, chosen, length), counts
             mask = Padding(now)
@@ -146,23 +149,37 @@ def pruned(encoder: Encoder, x: Tensor, lengths: Tensor, pruning: Pruning) -> Ke
     return Kept(encoder.norm(x), now, places, length, tuple(dropped), x, encoder.norm)
 
 
-def heaviest(mass: Tensor, lengths: Tensor, counts: Tensor) -> Tensor:
+def heaviest(mass: Tensor, lengths: Tensor, counts: Tensor, most: int | None = None) -> Tensor:
     """(batch, most) int64, ascending: the `counts[b]` places of largest mass among the first `lengths[b]`, of equals
-    the earlier; `len` where an item has fewer than `most`. mass is (batch, len).
+    the earlier; `len` where an item has fewer than `most`, by default the largest count. mass is (batch, len).
 
         >>> heaviest(torch.tensor([[0.1, 0.4, 0.2, 0.3]]), torch.tensor([4]), torch.tensor([2]))
         tensor([[1, 3]])
 
     Raises `ShapeError` where more are asked for than there are.
     """
-    if bool((counts > lengths).any()):
+    if any_is(counts > lengths):
         raise ShapeError(
             f"heaviest: counts {counts.tolist()[:8]} of lengths {lengths.tolist()[:8]}: expected at most an item's own"
         )
     steps = torch.arange(mass.shape[1], device=mass.device)
     ranked = mass.masked_fill(steps >= lengths[:, None], -torch.inf).argsort(dim=1, descending=True, stable=True)
-    most = int(counts.max()) if len(counts) else 0
+    if most is None:
+        most = int(counts.max()) if len(counts) else 0
     return ranked[:, :most].masked_fill(steps[:most] >= counts[:, None], mass.shape[1]).sort(1).values
+
+
+def _falls(shares: tuple[float, ...], depth: int) -> bool:
+    """Whether a layer may process fewer tokens than the one before it."""
+    return shares[depth] < (shares[depth - 1] if depth else 1.0)
+
+
+def _most(share: float, length: int, first: int) -> int:
+    """The most tokens that an item of at most `length` keeps by this share, as `Pruning.processed` counts."""
+    kept = (length * int(share * _PARTS) + _PARTS - 1) // _PARTS
+    at_least = torch.sym_max(kept, max(1, first))  # type: ignore[no-untyped-call]
+    found: int = torch.sym_min(at_least, length)  # type: ignore[no-untyped-call]
+    return found
 
 
 def _mass(block: EncoderBlock, x: Tensor, lengths: Tensor, pruning: Pruning) -> Tensor:

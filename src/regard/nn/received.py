@@ -7,6 +7,7 @@ from torch import Tensor
 
 from regard.nn.attention import MultiHeadAttention
 from regard.nn.checks import check_sequence, check_sizes, real_tokens
+from regard.spec.drawn import is_drawn
 from regard.spec.errors import SpecError
 from regard.spec.score import Prepared
 
@@ -66,8 +67,8 @@ def _summed(form: Prepared, shares: Tensor, real: Tensor) -> Tensor:
     low = torch.finfo(total.dtype).min  # not -inf: an item without a token has no NaN to be rid of
     hidden = torch.zeros_like(total[:, 0]).masked_fill_(~real, low)[:, None, None]
     keys = form.key.mT
-    step = max(1, _CELLS // max(1, batch * heads * length))
-    for first in range(0, count, step):
+    step = count if is_drawn() else max(1, _CELLS // max(1, batch * heads * length))
+    for first in (0,) if is_drawn() else range(0, count, step):
         rows = form.query[:, :, first : first + step] * form.scale
         scores = rows.reshape(batch, kv_heads, -1, rows.shape[-1]) @ keys  # heads that share keys lie end to end
         scores = form.curve.apply_(scores).add_(hidden)
@@ -80,7 +81,7 @@ def _summed(form: Prepared, shares: Tensor, real: Tensor) -> Tensor:
 def _spread(x: Tensor, lengths: Tensor, queries: int) -> tuple[Tensor, Tensor]:
     """(batch, queries, dim) tokens of x spread evenly over each item's own length, and which of them count."""
     counts = lengths.clamp(max=queries)[:, None]
-    steps = torch.arange(min(queries, x.shape[1]), device=x.device)
+    steps = torch.arange(torch.sym_min(queries, x.shape[1]), device=x.device)  # type: ignore[no-untyped-call]
     counted = steps < counts
     places = ((2 * steps + 1) * lengths[:, None]) // (2 * counts).clamp(min=1)
     places = places.masked_fill(~counted, 0)

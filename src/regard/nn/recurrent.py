@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from regard.nn.checks import check_dropout, check_sequence, check_sizes, real_tokens
+from regard.nn.drawn_lstm import lstm
+from regard.spec.drawn import is_drawn
 
 
 class BiLSTMEncoder(nn.Module):
@@ -40,9 +42,16 @@ class BiLSTMEncoder(nn.Module):
         for depth, (ahead, back) in enumerate(zip(self.ahead, self.back, strict=True)):
             if depth:
                 x = self.dropout(x)
-            backward, _ = back(_take(x, mirror))
-            x = torch.cat((ahead(x)[0], _take(backward, mirror)), -1).masked_fill(padding, 0.0)
+            backward = _read(back, _take(x, mirror))
+            x = torch.cat((_read(ahead, x), _take(backward, mirror)), -1).masked_fill(padding, 0.0)
         return x
+
+
+def _read(layer: nn.Module, x: Tensor) -> Tensor:
+    """The layer's states (batch, len, hidden_dim)."""
+    assert isinstance(layer, nn.LSTM)
+    states: Tensor = lstm(layer, x) if is_drawn() else layer(x)[0]
+    return states
 
 
 def _mirror(lengths: Tensor, longest: int) -> Tensor:

@@ -102,7 +102,11 @@ class RecurrentDecoder(nn.Module):
         batch, device = len(context.tokens), context.tokens.device
         first = torch.full((batch,), self.begin, device=device)
         return RecurrentState(
-            first, self._begun(context), context, self.attention.key(context.tokens), torch.arange(batch, device=device)
+            first,
+            self.begun_from(context),
+            context,
+            self.attention.key(context.tokens),
+            torch.arange(batch, device=device),
         )
 
     def step(self, state: RecurrentState, ids: Tensor) -> Tensor:
@@ -132,7 +136,7 @@ class RecurrentDecoder(nn.Module):
             raise ShapeError(
                 f"inputs of {len(embedded)} items for {len(context.tokens)} sources: expected one for each"
             )
-        tokens, state = context.tokens, self._begun(context)
+        tokens, state = context.tokens, self.begun_from(context)
         keys = self.attention.key(tokens)
         asked, states, reads, weighed = (list[Tensor]() for _ in range(4))
         for place in range(inputs.shape[1]):
@@ -146,13 +150,13 @@ class RecurrentDecoder(nn.Module):
         weights = _stacked(weighed, tokens, tokens.shape[1])
         return weights, _stacked(states, tokens, self.hidden), embedded, _stacked(reads, tokens, tokens.shape[2])
 
-    def _begun(self, context: Context) -> Tensor:
+    def begun_from(self, context: Context) -> Tensor:
         """(batch, hidden): s_0, from the first token that is there."""
         if not context.tokens.shape[1]:
             first = context.tokens.new_zeros(len(context.tokens), context.tokens.shape[2])
         else:
             place = context.present.to(torch.uint8).argmax(-1)
-            first = context.tokens[torch.arange(len(place), device=place.device), place]
+            first = context.tokens[torch.arange(place.shape[0], device=place.device), place]
         begun: Tensor = self.begun(first).tanh()
         return begun
 

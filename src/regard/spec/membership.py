@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from regard.spec.drawn import is_drawn
 from regard.spec.errors import MaskError
 from regard.spec.lengths import WHOLE, as_lengths
 from regard.spec.mask import Block, Mask
@@ -179,7 +180,7 @@ class Dense(Mask):
 
     @property
     def lasting(self) -> bool:
-        return self.allowed.numel() <= _SMALL
+        return not is_drawn() and self.allowed.numel() <= _SMALL
 
     def check(self, place: Place) -> None:
         sizes = (place.batch, place.heads, place.query_len, place.key_len)[-self.allowed.dim() :]

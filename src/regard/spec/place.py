@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from regard.spec.drawn import Stretch, is_drawn
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -26,12 +28,12 @@ class Place:
     @property
     def rows(self) -> range:
         """All query indices."""
-        return range(self.query_len)
+        return _run(self.query_len)
 
     @property
     def cols(self) -> range:
         """All key indices."""
-        return range(self.key_len)
+        return _run(self.key_len)
 
     def first(self, rows: range) -> int:
         """The position of the first of these queries."""
@@ -44,7 +46,7 @@ class Place:
     def positions(self, rows: range) -> Tensor:
         """(len(rows), 1) absolute positions of the queries `rows`."""
         first = self.first(rows)
-        return torch.arange(first, first + len(rows), device=self.device)[:, None]
+        return torch.arange(first, first + rows.stop - rows.start, device=self.device)[:, None]
 
     def keys(self, cols: range) -> Tensor:
         """(1, len(cols)) positions of the keys `cols`."""
@@ -57,3 +59,8 @@ class Place:
     def offset_range(self, rows: range, cols: range) -> tuple[int, int]:
         """Smallest and largest offset in a block that is not empty."""
         return cols.start - self.last(rows), cols.stop - 1 - self.first(rows)
+
+
+def _run(count: int) -> range:
+    """The first `count` indices; where a graph is drawn, of a number that is not known yet."""
+    return Stretch(0, count) if is_drawn() else range(count)  # type: ignore[return-value]

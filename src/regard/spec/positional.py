@@ -135,7 +135,7 @@ class Prefix(Mask):
         _count("Prefix", "n", self.n, 0)
 
     def tile(self, rows: range, cols: range, place: Place) -> Tensor:
-        return (place.keys(cols) < self.n).expand(len(rows), len(cols))
+        return (place.keys(cols) < self.n).expand(rows.stop - rows.start, cols.stop - cols.start)
 
     def block(self, rows: range, cols: range, place: Place) -> Block:
         return _interval(cols.start, cols.stop - 1, 0, self.n - 1)

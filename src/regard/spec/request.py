@@ -81,7 +81,7 @@ def request(
     if isinstance(dropout, bool) or not isinstance(dropout, (int, float)) or not 0.0 <= dropout < 1.0:
         raise SpecError(f"dropout={described(dropout)}: expected a probability, 0 <= dropout < 1")
     start = key.shape[2] - query.shape[2] if query_start is None else query_start
-    if isinstance(start, bool) or not isinstance(start, int):
+    if isinstance(start, bool) or not isinstance(start, (int, torch.SymInt)):
         raise SpecError(
             f"query_start={described(query_start)}: expected a whole number, the position of the first query"
         )

@@ -56,7 +56,7 @@ def predict(
     if data is None:
         given = loaded.typed(texts)
     else:
-        given = loaded.given(Asked(data, _columns(loaded, column or ()), truths=False, skip_refused=skip_refused))
+        given = loaded.given(Asked(data, columns_of(loaded, column or ()), truths=False, skip_refused=skip_refused))
     answers = _lines(loaded, given, numbered=data is not None)
     if out is None:
         Screen().lines(answers)
@@ -65,7 +65,7 @@ def predict(
     Screen().line(f"{len(given.part):,} answers written to {out}")
 
 
-def _columns(run: Run, typed: list[str] | tuple[()]) -> dict[str, str]:
+def columns_of(run: Run, typed: list[str] | tuple[()]) -> dict[str, str]:
     """A name alone is that of the first column that the task reads."""
     from regard.app.asked import columns_from
 
@@ -78,12 +78,12 @@ def _lines(run: Run, given: Given, *, numbered: bool) -> Iterator[str]:
     shown_as = run.task.roles[0] if run.task.roles else "given"
     for number, shown, told in zip(given.numbers, given.shown, run.told(given), strict=True):
         values: dict[str, Any] = {"row": number} if numbered else {}
-        yield json.dumps(values | {shown_as: shown} | _rounded(dict(told)), ensure_ascii=False)
+        yield json.dumps(values | {shown_as: shown} | rounded(dict(told)), ensure_ascii=False)
 
 
-def _rounded(value: Any) -> Any:
+def rounded(value: Any) -> Any:
     if isinstance(value, float):
         return round(value, _DIGITS)
     if isinstance(value, dict):
-        return {key: _rounded(inner) for key, inner in value.items()}
-    return [_rounded(inner) for inner in value] if isinstance(value, list | tuple) else value
+        return {key: rounded(inner) for key, inner in value.items()}
+    return [rounded(inner) for inner in value] if isinstance(value, list | tuple) else value

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from regard.nn.checks import check_dropout, check_sizes, real_tokens
+from regard.nn.checks import check_dropout, check_sizes, known, real_tokens
 from regard.nn.front_ends.log_mel import LogMel
 from regard.nn.front_ends.placing import Placing
 from regard.nn.front_ends.sound_changes import SoundChanges
@@ -94,7 +94,7 @@ class AudioFrontEnd(nn.Module):
             x = nn.functional.gelu(layer(x.transpose(1, 2)).transpose(1, 2))
             counts = _divided(counts, stride)
         x, added = self.placing(x)
-        ends = (samples.shape[1],) if lengths is None else lengths.tolist()
+        ends = (samples.shape[1],) if lengths is None else known(lengths)
         return Tokens.padded(
             "AudioFrontEnd",
             self.dropout(x),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from regard.nn.checks import check_dropout, check_sizes, real_tokens
+from regard.nn.checks import any_is, check_dropout, check_sizes, real_tokens
 from regard.nn.embedding import TokenEmbedding
 from regard.nn.front_ends.placing import Placing
 from regard.nn.front_ends.tokens import Tokens
@@ -75,7 +75,7 @@ class EventFrontEnd(nn.Module):
         since = times.diff(dim=1)
         back = (since < 0) | ~since.to(torch.float64).isfinite()
         back = back & real[:, 1:]
-        if bool(back.any()):
+        if any_is(back):
             item, place = back.nonzero()[0].tolist()
             raise DataError(
                 f"EventFrontEnd: times[{item}, {place + 1}] = {times[item, place + 1].item()} follows "

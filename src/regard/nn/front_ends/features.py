@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from regard.nn.checks import check_dropout, check_sizes
+from regard.nn.checks import any_is, check_dropout, check_sizes
 from regard.nn.front_ends.standardised import Standardised
 from regard.nn.front_ends.tokens import Tokens
 from regard.nn.front_ends.units import Spans
@@ -88,7 +88,7 @@ class FeatureFrontEnd(nn.Module):
                 f"{self.numbers + columns})"
             )
         wrong = ~numbers.isfinite() & present[:, : self.numbers]
-        if bool(wrong.any()):
+        if any_is(wrong):
             row, place = wrong.nonzero()[0].tolist()
             raise DataError(
                 f"FeatureFrontEnd: numbers[{row}, {place}] is {float(numbers[row, place])}; say with present= what is "
@@ -96,7 +96,7 @@ class FeatureFrontEnd(nn.Module):
             )
         sizes = torch.tensor(self.categories, device=categories.device)
         odd = ((categories < 0) | (categories >= sizes)) & present[:, self.numbers :]
-        if bool(odd.any()):
+        if any_is(odd):
             row, place = odd.nonzero()[0].tolist()
             raise DataError(
                 f"FeatureFrontEnd: categories[{row}, {place}] is {int(categories[row, place])}, and the column has 0 "

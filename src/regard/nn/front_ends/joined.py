@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from regard.nn.front_ends.tokens import FrontEnd, Tokens
 from regard.nn.front_ends.units import Parts
+from regard.spec.drawn import is_drawn
 from regard.spec.errors import ShapeError, SpecError
 from regard.spec.value import described
 
@@ -42,7 +43,7 @@ class JoinedFrontEnd(nn.Module):
 
     def units(self, parts: Mapping[str, Tokens]) -> Parts:
         """What the joined tokens of these parts would cover."""
-        counts = torch.stack([part.counts.cpu() for part in parts.values()], 1).tolist()
+        counts = [] if is_drawn() else torch.stack([part.counts.cpu() for part in parts.values()], 1).tolist()
         return Parts({name: part.units for name, part in parts.items()}, tuple(map(tuple, counts)))
 
     def forward(self, **inputs: Any) -> Tokens:
@@ -59,7 +60,7 @@ class JoinedFrontEnd(nn.Module):
         if unknown or not inputs:
             raise SpecError(f"JoinedFrontEnd: got {list(inputs)}, expected one or more of {list(self.front_ends)}")
         parts = {name: _made(module, inputs[name]) for name, module in self.front_ends.items() if name in inputs}
-        if len({len(part) for part in parts.values()}) > 1:
+        if not is_drawn() and len({len(part) for part in parts.values()}) > 1:
             sizes = {name: len(part) for name, part in parts.items()}
             raise ShapeError(f"JoinedFrontEnd: the parts' batches are of {sizes} items; expected one size")
         return self.join(parts)
@@ -78,7 +79,7 @@ class JoinedFrontEnd(nn.Module):
             return Tokens(x, None, units, positions, scale)
         real = torch.cat([part.real for part in parts.values()], 1)
         lengths = real.sum(1)
-        longest = max(map(sum, units.counts), default=0)
+        longest = x.shape[1] if is_drawn() else max(map(sum, units.counts), default=0)
         kept = (~real).to(torch.uint8).argsort(dim=1, stable=True)[:, :longest]
         x, positions = _taken(x, kept), _taken(positions, kept)
         return Tokens.padded("JoinedFrontEnd", x, lengths, units, positions=positions, scale=scale)

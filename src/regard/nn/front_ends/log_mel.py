@@ -9,9 +9,10 @@ from functools import lru_cache
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from regard.nn.checks import check_sizes
+from regard.spec.drawn import is_drawn
 from regard.spec.errors import ShapeError, SpecError
 from regard.spec.value import described, is_number
 
@@ -105,28 +106,46 @@ class LogMel:
         if lengths is None:
             lengths = torch.full((sound.shape[0],), sound.shape[1])
         lengths = lengths.to(sound.device)
-        many = int(self.count(torch.tensor(sound.shape[1])))
+        many = (sound.shape[1] + self.hop - 1) // self.hop  # as `count`
         if not sound.shape[0]:  # torch.stft refuses an empty batch
             return sound.new_zeros(0, many, self.mels)
-        window, filters = _constants(self, sound.device, sound.dtype)
+        # what is made while a graph is drawn is the graph's: it must not be kept
+        made = _constants.__wrapped__ if is_drawn() else _constants
+        window, filters = made(self, sound.device, sound.dtype)
         places = _mirrored(lengths, (many - 1) * self.hop + self.size, self.size // 2)
         with torch.autocast(sound.device.type, enabled=False):
-            spectrum = torch.stft(
-                sound.gather(1, places),
-                self.size,
-                self.hop,
-                self.window,
-                window,
-                center=False,
-                return_complex=True,
-            )
-            power = spectrum.real.square() + spectrum.imag.square()  # (batch, fft // 2 + 1, frames)
-            logs = (power.transpose(1, 2) @ filters).clamp(min=self.floor).log10()
+            power = (_drawn_power if is_drawn() else _power)(self, sound.gather(1, places), window)
+            logs = (power @ filters).clamp(min=self.floor).log10()
         padding = (torch.arange(many, device=sound.device) >= self.count(lengths)[:, None])[..., None]
         if self.span is not None:
             loudest = logs.masked_fill(padding, -torch.inf).amax((1, 2), keepdim=True)
             logs = torch.maximum(logs, loudest - self.span)
         return logs.masked_fill(padding, 0.0)
+
+
+def _power(settings: LogMel, sound: Tensor, window: Tensor) -> Tensor:
+    """(batch, frames, fft // 2 + 1) how much power each frequency of the transform has.
+
+    In float64: what float32 rounds off the loudest frequency is as much as some quiet bands hold, and their logarithms
+    would differ from machine to machine.
+    """
+    wide = sound.double(), window.double()
+    spectrum = torch.stft(
+        wide[0], settings.size, settings.hop, settings.window, wide[1], center=False, return_complex=True
+    )
+    return (spectrum.real.square() + spectrum.imag.square()).transpose(1, 2).to(sound.dtype)
+
+
+def _drawn_power(settings: LogMel, sound: Tensor, window: Tensor) -> Tensor:
+    """The same as matrix products, for runtimes' transforms are of float32."""
+    size = settings.size
+    before = (size - settings.window) // 2
+    whole = nn.functional.pad(window.double(), (before, size - settings.window - before))
+    # constants of numpy: in a graph they would be computed from a 2 pi of float32
+    angles = np.arange(size)[:, None] * np.arange(size // 2 + 1)[None] % size * (2 * math.pi / size)
+    across, up = torch.from_numpy(np.cos(angles)), torch.from_numpy(np.sin(angles))
+    frames = sound.double().unfold(1, size, settings.hop) * whole
+    return ((frames @ across).square() + (frames @ up).square()).to(sound.dtype)
 
 
 def mels_of(hertz: NDArray[np.float64], scale: str) -> NDArray[np.float64]:

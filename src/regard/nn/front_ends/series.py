@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from regard.nn.checks import check_dropout, check_sizes, real_tokens
+from regard.nn.checks import any_is, check_dropout, check_sizes, real_tokens
 from regard.nn.front_ends.instance_scale import InstanceScaling
 from regard.nn.front_ends.placing import Placing
 from regard.nn.front_ends.standardised import Standardised
@@ -177,7 +177,7 @@ class SeriesFrontEnd(nn.Module):
 
 def _check_finite(name: str, given: Tensor, where: Tensor, hint: str) -> None:
     wrong = ~given.isfinite() & where
-    if bool(wrong.any()):
+    if any_is(wrong):
         item, step, channel = wrong.nonzero()[0].tolist()
         raise DataError(
             f"SeriesFrontEnd: {name}[{item}, {step}, {channel}] is {float(given[item, step, channel])}: {hint}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from regard.nn.checks import check_dropout, check_sizes, real_tokens
+from regard.nn.checks import check_dropout, check_sizes, known, real_tokens
 from regard.nn.embedding import TokenEmbedding
 from regard.nn.front_ends.placing import Placing
 from regard.nn.front_ends.tokens import Tokens
@@ -67,7 +67,7 @@ class SymbolFrontEnd(nn.Module):
         if self.convolution is not None:
             x = self._convolved(x)
         x, added = self.placing(x)
-        ends = [ids.shape[1]] if lengths is None else lengths.tolist()
+        ends = [ids.shape[1]] if lengths is None else known(lengths)
         return Tokens.padded("SymbolFrontEnd", self.dropout(x), counts, self.units(*ends), positions=added)
 
     @property

@@ -1,0 +1,1 @@
+"""What is copied beside exported graphs: it is never imported from here."""

@@ -1,0 +1,1 @@
+"""`regard serve`: one trained run behind HTTP, on this machine."""
