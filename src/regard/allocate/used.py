@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -14,28 +13,15 @@ from torch import Tensor
 
 from regard.allocate.evicting import Evicting
 from regard.allocate.spending import Spending
-from regard.engine.attend import choose
 from regard.engine.seam_cache import Slot
-from regard.engine.seam_cut import cuts, fitted, over, span
+from regard.engine.seam_cut import span
+from regard.engine.seam_exact import Exact, plainly
 from regard.engine.seam_reach import Reached, Reaching
-from regard.kernels.row import Row
 from regard.spec.errors import KernelError
-from regard.spec.mask import Mask
 from regard.spec.request import Request
 
 OWN = "the model's own"
 BUDGETED = "on a budget"
-_REMEMBERED = 8
-
-
-@dataclass(frozen=True, eq=False)
-class _Fitted:
-    """A mask, cut to the keys in reach: `left` over `keys`."""
-
-    mask: Mask
-    sizes: tuple[Any, ...]
-    keys: range
-    left: Mask | None
 
 
 @dataclass(eq=False)
@@ -55,8 +41,7 @@ class Used:
     reaching: Reaching | None = None
     _kept: dict[str, str] = field(default_factory=dict)
     _doubted: dict[str, str] = field(default_factory=dict)  # those that a trial showed to compute something else
-    _fitted: list[_Fitted] = field(default_factory=list)
-    _rows: dict[tuple[Any, ...], Row] = field(default_factory=dict)  # the kernels for single queries
+    _exact: Exact = field(default_factory=Exact)
 
     @property
     def kept(self) -> dict[str, str]:
@@ -88,7 +73,7 @@ class Used:
                 calls[BUDGETED] += 1
                 return reached.give(output)
             try:
-                row = self._row(request)
+                row = self._exact.row(request)
             except KernelError as error:
                 reason = " ".join(str(error).split())
         if reason is not None:
@@ -96,7 +81,7 @@ class Used:
             self._kept[reached.name] = reason
             return reached.compute()
         calls[row.name] += 1
-        with torch._C.DisableTorchFunction(), _plainly(request):
+        with torch._C.DisableTorchFunction(), plainly(request):
             output = row.run(request)[0]
         return reached.give(output)
 
@@ -109,9 +94,9 @@ class Used:
 
         def run(request: Request) -> tuple[Tensor, Tensor | None]:
             request = self._reduced(request)
-            row = self._row(request)
+            row = self._exact.row(request)
             ran.append(row.name)
-            with torch._C.DisableTorchFunction(), _plainly(request):
+            with torch._C.DisableTorchFunction(), plainly(request):
                 return row.run(request)
 
         assert self.eviction is not None
@@ -158,67 +143,12 @@ class Used:
         """The output on a budget, where there is one for this call."""
         if self.spending is None:
             return None
-        with torch._C.DisableTorchFunction(), _plainly(request):
+        with torch._C.DisableTorchFunction(), plainly(request):
             low, high = span(reached.request.mask)
             return self.spending.answer(reached.name, request, window=high - low + 1)
 
     def _reduced(self, request: Request) -> Request:
-        """The request over the keys that its queries can reach, in autocast's dtype."""
-        with torch._C.DisableTorchFunction():
-            if request.mask is not None and cuts(request):
-                known = self._fit(request.mask, request)
-                request = over(request, known.keys, known.left)
-            return _cast(request)
-
-    def _row(self, request: Request) -> Row:
-        """The kernel for a call. Raises `KernelError` where there is none."""
-        with torch._C.DisableTorchFunction():
-            if request.place.query_len > 1 or request.biases:
-                return choose(request, None)
-            kind = _kind(request)
-            row = self._rows.get(kind)
-            if row is None:
-                row = self._rows[kind] = choose(request, None)
-            return row
-
-    def _fit(self, mask: Mask, request: Request) -> _Fitted:
-        """Looked up once for the layers that share a mask."""
-        place = request.place
-        sizes = (place.batch, place.query_len, place.key_len, place.query_start, place.device)
-        for known in self._fitted:
-            if known.mask is mask and known.sizes == sizes:
-                return known
-        found = _Fitted(mask, sizes, *fitted(mask, place))
-        self._fitted = [*self._fitted[1 - _REMEMBERED :], found]
-        return found
-
-
-def _kind(request: Request) -> tuple[Any, ...]:
-    """What the choice for one query depends on; the number of keys counts by its magnitude, for it grows at each step
-    of a generation, and the planner need not be asked at each."""
-    query, key, value, mask = request.query, request.key, request.value, request.mask
-    return (
-        *(query.shape, key.shape[1], key.shape[2].bit_length(), key.shape[3], value.shape[3], query.dtype),
-        *(query.device, request.score, request.sink is None, request.dropout),
-        None if mask is None else (type(mask), mask.extent()),
-        request.wants_gradient(),
-    )
-
-
-def _cast(request: Request) -> Request:
-    """In the dtype in which autocast would have torch compute it."""
-    kind = request.query.device.type
-    if not torch.is_autocast_enabled(kind) or request.query.dtype == torch.float64:
-        return request
-    to = torch.get_autocast_dtype(kind)
-    parts = {name: getattr(request, name).to(to) for name in ("query", "key", "value")}
-    return replace(request, **parts)
-
-
-def _plainly(request: Request) -> Any:
-    """Kernels choose their own dtypes."""
-    kind = request.query.device.type
-    return torch.autocast(kind, enabled=False) if torch.is_autocast_enabled(kind) else nullcontext()
+        return self._exact.reduced(request)
 
 
 def _table(calls: dict[str, Counter[str]]) -> list[str]:

@@ -107,9 +107,7 @@ def _kept(call: Call) -> str | None:
     """The library's function through torch's kernel gives no weights either way; the others do where they are asked."""
     if call.is_sdpa:
         return None
-    capturing = getattr(sys.modules.get("transformers.utils.output_capturing"), "_active_collector", None)
-    collected = capturing.get() if capturing is not None else None
-    if call.given.get("output_attentions") or any("attentions" in key for key in collected or ()):
+    if call.wants_weights:
         return "its caller asks for the weights too (output_attentions=True), a query x key array"
     return None
 

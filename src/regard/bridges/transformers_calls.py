@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ from regard.spec.positional import Causal, Window
 from regard.spec.request import Request, request
 from regard.spec.score import ScaledDot
 
+NAME = "regard"  # of our own function, where a model asks for it (see `transformers_named`)
 _SINKS = ("s_aux", "sinks")
 _BY_QUERY = ("query", "attention_mask", "position_bias")  # arguments whose third axis is the queries
 
@@ -44,7 +46,24 @@ class Call:
     @property
     def is_known(self) -> bool:
         """The library's own function through torch's kernel, which computes what its arguments say and no more."""
-        return self.function.__module__ == "transformers.integrations.sdpa_attention"
+        return self.is_named or self.function.__module__ == "transformers.integrations.sdpa_attention"
+
+    @property
+    def is_named(self) -> bool:
+        """Ours, asked for by its name."""
+        return self.function.__module__ == "regard.bridges.transformers_named"
+
+    @property
+    def wants_weights(self) -> bool:
+        """Whether the model's caller asks for the weights too."""
+        capturing = getattr(sys.modules.get("transformers.utils.output_capturing"), "_active_collector", None)
+        collected = capturing.get() if capturing is not None else None
+        return bool(self.given.get("output_attentions") or any("attentions" in key for key in collected or ()))
+
+    @property
+    def guesses(self) -> bool:
+        """Without a mask it goes by whether the module is causal, as torch's own kernel is then asked to be."""
+        return (self.is_sdpa or self.is_named) and self.given.get("attention_mask") is None
 
     def for_queries(self, rows: list[int]) -> dict[str, Any]:
         """The arguments for these queries alone, without dropout."""
@@ -72,7 +91,7 @@ def read_call(masks: MaskReader, call: Call) -> Request:
     if query.shape[0] < key.shape[0]:  # learned queries, the same for every item
         query = query.expand(key.shape[0], *query.shape[1:])
     read = _mask(masks, call, query, key)
-    if call.is_sdpa and given.get("attention_mask") is None and read.mask is not None:  # a cache with room to spare
+    if call.guesses and read.mask is not None:  # a cache with room to spare
         key, value = key[:, :, : query.shape[2]], value[:, :, : query.shape[2]]
     return request(
         *(query, key, value),
@@ -97,7 +116,7 @@ def _mask(masks: MaskReader, call: Call, query: Tensor, key: Tensor) -> Read:
     if call.is_flash:
         return _flash_mask(call, given, shape)
     if given is None:
-        causal = call.is_sdpa and shape[2] > 1 and call.causal
+        causal = call.guesses and shape[2] > 1 and call.causal
         return Read(Causal(), (), 0) if causal else Read(None, (), None)  # torch's own causal is aligned top left
     if not isinstance(given, Tensor):
         given = _written_out(given, shape)

@@ -11,8 +11,9 @@ from __future__ import annotations
 import functools
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -29,6 +30,14 @@ from regard.spec.padding import Padding
 
 _SIZES = re.compile(r"\d+")
 _NOT_KNOWN = "a mask function that is not the library's own"
+
+
+class Notes(Protocol):
+    """What is noted of masks: descriptions that held at a few queries, in words, and masks that were laid out in full,
+    by what asked for it."""
+
+    held: set[str]
+    written: Counter[str]
 
 
 def answering(own: Callable[..., Any]) -> Callable[..., Any]:
@@ -64,8 +73,21 @@ def _mask(reaching: Reaching, function: Callable[..., Any], **given: Any) -> Ten
     return described
 
 
+def described_mask(notes: Notes, function: Callable[..., Any], given: dict[str, Any]) -> Tensor:
+    """What the library's `function` gives for these arguments, described where that can be done: never nothing at all,
+    so that nobody need guess what is meant by it."""
+    given = {**given, "allow_is_causal_skip": False, "allow_is_bidirectional_skip": False}
+    sizes = None if torch.compiler.is_compiling() else Sizes.of(given)
+    padding = None if sizes is None else _padding(given.get("attention_mask"), sizes)
+    described = None if sizes is None else _described(notes, function, given, padding, sizes)
+    if described is not None:
+        return described
+    notes.written[_NOT_KNOWN] += 1
+    return function(**given)  # type: ignore[no-any-return]
+
+
 def _described(
-    reaching: Reaching, function: Callable[..., Any], given: dict[str, Any], padding: Tensor | None, sizes: Sizes
+    notes: Notes, function: Callable[..., Any], given: dict[str, Any], padding: Tensor | None, sizes: Sizes
 ) -> DescribedMask | None:
     found = spec_of(given["mask_function"], sizes)
     if found is None:
@@ -78,17 +100,17 @@ def _described(
         return laid
 
     def tell(asked_by: str) -> None:
-        reaching.written[asked_by] += 1
+        notes.written[asked_by] += 1
 
     mask = _with_padding(found.mask, padding, sizes)
     shape = (sizes.batch, 1, sizes.query_len, sizes.key_len)
     made = DescribedMask.of(Description(mask, sizes.start, write, tell), shape, dtype, sizes.device)
     words = "none" if mask is None else _SIZES.sub("", mask.words())
-    if sizes.query_len == 1 and words in reaching.held:  # a decoding step is like the one before
+    if sizes.query_len == 1 and words in notes.held:  # a decoding step is like the one before
         return made
     if not _holds(made, given, padding, sizes):
         return None
-    reaching.held.add(words)
+    notes.held.add(words)
     return made
 
 

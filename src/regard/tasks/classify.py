@@ -21,8 +21,8 @@ from regard.tasks.vocabulary import is_spaceless
 
 def _build(setup: Setup) -> nn.Module:
     tokens = setup.settings.section(TokenSettings)
-    labels, vocabulary = setup.facts["labels"], setup.facts["vocabulary"]
-    return TextClassifier(setup.settings.core, vocabulary=vocabulary, classes=len(labels), longest=tokens.longest)
+    classes, vocabulary = len(setup.facts.get("labels", (0,))), setup.facts["vocabulary"]  # a number: one output
+    return TextClassifier(setup.settings.core, vocabulary=vocabulary, classes=classes, longest=tokens.longest)
 
 
 def _baselines(data: Prepared) -> Mapping[str, Any]:

@@ -97,21 +97,26 @@ def encode_things(rows: Sequence[Thing], setup: Setup) -> MemoryPart:
         ],
         dtype=np.int64,
     )  # fmt: skip
-    present = np.concatenate([~np.isnan(numbers.reshape(len(rows), -1)), categories.reshape(len(rows), -1) >= 0], 1)
+    return table_part(numbers.reshape(len(rows), -1), categories.reshape(len(rows), -1), _truths(rows, setup))
+
+
+def table_part(numbers: NDArray[Any], categories: NDArray[np.int64], truths: NDArray[Any]) -> MemoryPart:
+    """Encoded rows: numbers (rows, numbers), NaN where empty; categories (rows, columns), -1 where empty or not known;
+    truths (rows,)."""
+    present = np.concatenate([~np.isnan(numbers), categories >= 0], 1)
     inputs = (
-        torch.from_numpy(np.nan_to_num(numbers).reshape(len(rows), -1).astype(np.float32)),
-        torch.from_numpy(np.maximum(categories, UNSEEN).reshape(len(rows), -1)),
+        torch.from_numpy(np.nan_to_num(numbers).astype(np.float32)),
+        torch.from_numpy(np.maximum(categories, UNSEEN)),
         torch.from_numpy(present),
     )
-    truths = _truths(rows, setup)
-    features = len(ordered)
+    features = present.shape[1]
 
     def collate(wanted: NDArray[np.int64]) -> TensorBatch:
         chosen = torch.from_numpy(wanted)
         count = features * len(wanted)
         return TensorBatch(tuple(one[chosen] for one in inputs), torch.from_numpy(truths[wanted]), count, count)
 
-    return MemoryPart(np.full(len(rows), features), collate, truths)
+    return MemoryPart(np.full(len(truths), features), collate, truths)
 
 
 def in_order(setup: Setup) -> list[tuple[int, Mapping[str, Any]]]:

@@ -49,7 +49,7 @@ def prepare_text(settings: Settings, kept: Mapping[str, str] | None, listen: Lis
     if path is not None:
         return _prepare_large(settings, path, kept, listen)
     split = _split(settings, listen)
-    settings, kept = _with_vocabulary(settings, [row.text for row in split.train], kept, listen)
+    settings, kept = with_vocabulary(settings, [row.text for row in split.train], kept, listen)
     vocabulary = vocabulary_of(Setup(settings, {}, kept))
     train = encode_rows(split.train, vocabulary, split.labels)
     settings = decided_epochs(settings, train, listen)
@@ -90,7 +90,7 @@ def _large_file(settings: Settings, listen: Listener) -> Path | None:
 def _prepare_large(settings: Settings, path: Path, kept: Mapping[str, str] | None, listen: Listener) -> Prepared:
     found = _parted_large(settings, path, listen)
     sample = tuple(found.parts.train.sample(found.judge, _SAMPLED))
-    settings, kept = _with_vocabulary(settings, [row.text for row in sample], kept, listen)
+    settings, kept = with_vocabulary(settings, [row.text for row in sample], kept, listen)
     vocabulary = vocabulary_of(Setup(settings, {}, kept))
     train, validation, test = encode_large(found, vocabulary, listen)
     settings = decided_epochs(settings, train, listen)
@@ -156,7 +156,7 @@ def _parted_large(settings: Settings, path: Path, listen: Listener) -> LargeText
     return found
 
 
-def _with_vocabulary(
+def with_vocabulary(
     settings: Settings, texts: Sequence[str], kept: Mapping[str, str] | None, listen: Listener
 ) -> tuple[Settings, Mapping[str, str]]:
     """The settings with the kind of tokens decided, and the kept files: with a vocabulary of these texts, unless there

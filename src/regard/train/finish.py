@@ -10,12 +10,13 @@ from regard.tasks.scores.measure import Measure
 from regard.tasks.task import Prepared, Task
 from regard.train.checkpoint import write_tensors
 from regard.train.evaluation import Answers
+from regard.train.folder import RunFolder
 from regard.train.loop import Loop
 
 
-def finish(loop: Loop, found: Answers) -> None:
+def finish(loop: Loop, found: Answers, run: RunFolder) -> None:
     """Scores the model's answers and the baselines', and writes `model.safetensors` and `metrics.json`."""
-    task, data, run, state = loop.task, loop.data, loop.folder, loop.state
+    task, data, state = loop.task, loop.data, loop.state
     protocol = protocol_of(task, data)
     measures = task.measures(data.setup)
     scores = [_scored(one, data, found.answers, protocol) for one in measures]

@@ -25,7 +25,7 @@ from regard.tasks.task import Outcome, Prepared, Task
 from regard.train.best import validate
 from regard.train.checkpoint import Checkpoint, optimizer_state, restore_optimizer
 from regard.train.epochs import epochs_of
-from regard.train.folder import RunFolder
+from regard.train.keeper import Keeper
 from regard.train.optimizer import optimizer_for
 from regard.train.schedule import Schedule
 from regard.train.state import State, state_from, step_seed
@@ -54,7 +54,7 @@ class Loop:
         task: Task,
         data: Prepared,
         model: nn.Module,
-        folder: RunFolder,
+        folder: Keeper,
         accelerator: Accelerator,
         listen: Listener,
     ) -> None:

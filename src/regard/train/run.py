@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from regard.lens.question import Question
 from regard.spec.errors import CheckpointError, RunError
 from regard.tasks.batches import in_order_of_length
 from regard.tasks.catalogue import TASKS
@@ -122,6 +123,12 @@ class Run:
             raise RunError(f"a run of {self.task.name} does not explain its answers")
         with torch.inference_mode():
             return self.task.explain(self.model, given.part.batch(np.array([row])), self.setup)
+
+    def question(self, inputs: str | Given, target: Any = None, **given: Any) -> Question:
+        """Why this answer to one input? For `regard.explain`; see `regard.train.questions.question_of`."""
+        from regard.train.questions import question_of
+
+        return question_of(self, inputs, target, **given)
 
     def evaluate(
         self,

@@ -50,7 +50,7 @@ def train_run(
         listen = unheard
     run = RunFolder(Path(folder))
     # One process fetches and reads first, so that the others find the data in the cache.
-    with run.locked() if main else contextlib.nullcontext(), _kept_randomness(accelerator):
+    with run.locked() if main else contextlib.nullcontext(), kept_randomness(accelerator):
         with accelerator.main_process_first():
             digest = task.digest(settings, listen)
         status = run.status(settings, digest)
@@ -60,11 +60,11 @@ def train_run(
             return read_result(run, status)
         loop = _begun(task, settings, digest, run, status, accelerator, listen)
         loop.count_from(began)
-        model = _fitted(loop)
+        model = trained(loop)
         found = answers(task, loop.data.setup, model, loop.data.test, accelerator)
         if main:
             listen(Note("fitting the baselines"))
-            finish(loop, found)
+            finish(loop, found, run)
         accelerator.wait_for_everyone()
         return read_result(run, status)
 
@@ -110,7 +110,7 @@ def _initial(model: nn.Module, folder: str, data: Prepared, before: Any, listen:
     return taken.plain()
 
 
-def _fitted(loop: Loop) -> nn.Module:
+def trained(loop: Loop) -> nn.Module:
     """Trains to the end, and gives the model with its best weights."""
     state = loop.run()
     loop.accelerator.wait_for_everyone()
@@ -136,7 +136,7 @@ def _config(asked: Settings, data: Prepared, digest: str, init: Any) -> dict[str
 
 
 @contextlib.contextmanager
-def _kept_randomness(accelerator: Accelerator) -> Iterator[None]:
+def kept_randomness(accelerator: Accelerator) -> Iterator[None]:
     """Puts torch's random state back afterwards: a run seeds it at every step."""
     devices = [accelerator.device] if accelerator.device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
