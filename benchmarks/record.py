@@ -9,6 +9,7 @@ import json
 import os
 import platform
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from benchmarks.harness import SMOKE, Report, Rounds
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
-PEERS = ("keras", "tensorflow-cpu", "local-attention", "transformers", "x-transformers", "numba")
+PEERS = ("keras", "tensorflow-cpu", "local-attention", "transformers", "x-transformers", "numba", "captum")
 LOAD_BEFORE = os.getloadavg()[0]  # over the last minute, when the run began: what else this machine is busy with
 
 
@@ -41,8 +42,9 @@ def started(given: argparse.Namespace) -> tuple[Rounds, Path]:
     return (SMOKE, RESULTS / "smoke") if given.smoke else (Rounds(given.rounds), RESULTS)
 
 
-def finish(report: Report, rounds: Rounds, folder: Path) -> int:
-    """Write `folder/<name>.json`, print the goals, and give the exit code: 1 when a case failed its gate."""
+def finish(report: Report, rounds: Rounds, folder: Path, *, more: Mapping[str, Any] | None = None) -> int:
+    """Write `folder/<name>.json`, print the goals, and give the exit code: 1 when a case failed its gate. `more`: what
+    else belongs into the JSON."""
     folder.mkdir(parents=True, exist_ok=True)
     found = {
         "name": report.name,
@@ -55,6 +57,7 @@ def finish(report: Report, rounds: Rounds, folder: Path) -> int:
         "memory": report.memory,
         **({"apart": report.apart} if report.apart else {}),
         "goals": [goal.as_json() for goal in report.goals],
+        **(more or {}),
     }
     (folder / f"{report.name}.json").write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", "utf-8")
     for goal in report.goals:

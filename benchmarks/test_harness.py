@@ -157,8 +157,10 @@ def test_check_fails_when_page_and_json_differ(tmp_path, monkeypatch, capsys) ->
     monkeypatch.setattr(write_tables, "PAGE", tmp_path / "page.md")
     monkeypatch.setattr(write_tables, "RESULTS", tmp_path)
     monkeypatch.setattr(write_tables, "TRAINING", tmp_path / "results.md")
+    monkeypatch.setattr(write_tables, "EXPLAINING", tmp_path / "explain.md")
     (tmp_path / "page.md").write_text(PAGE)
     (tmp_path / "results.md").write_text("no figures\n")
+    (tmp_path / "explain.md").write_text("no figures\n")
     monkeypatch.setattr("sys.argv", ["write_tables.py", "--check"])
     assert write_tables.main() == 1
     assert "page.md is not what benchmarks/results says" in capsys.readouterr().out

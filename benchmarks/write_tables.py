@@ -1,4 +1,4 @@
-"""Write the figures of benchmarks/results/*.json into docs/benchmarks.md and docs/results.md, between their markers.
+"""Write the figures of benchmarks/results/*.json into docs/benchmarks.md, results.md and explain.md, between markers.
 
     python benchmarks/write_tables.py           # write
     python benchmarks/write_tables.py --check   # write nothing; exit 1 when the page and the JSON differ
@@ -17,12 +17,16 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # it is run as a file, and needs nothing installed
 
+from benchmarks.evidence_tables import agreement, faithfulness, planted
 from benchmarks.spend_tables import allocation, eviction, losses, pruning, spending
+from benchmarks.task_tables import tasks
 
 SPENT = (spending, losses, allocation, eviction, pruning)
+EXPLAINED = {"planted": (planted,), "subjects": (faithfulness, agreement)}  # by what the JSON has
 ROOT = Path(__file__).resolve().parents[1]
 PAGE, RESULTS = ROOT / "docs" / "benchmarks.md", ROOT / "benchmarks" / "results"
 TRAINING = ROOT / "docs" / "results.md"
+EXPLAINING = ROOT / "docs" / "explain.md"
 MARKED = re.compile(r"<!-- figures: ([\w-]+) -->\n(.*?)<!-- end of figures: \1 -->", re.DOTALL)
 NOTHING = "\nNot measured yet.\n\n"
 HEAD = 2  # lines above a table's rows
@@ -45,6 +49,14 @@ def filled(page: str, results: dict[str, dict[str, Any]]) -> str:
 
 def rendered(result: dict[str, Any]) -> str:
     """One result as markdown: where it comes from, goals, times, memory."""
+    if "tasks" in result:
+        return "\n" + "\n\n".join("\n".join(rows) for rows in tasks(result)) + "\n\n"
+    for part, tables in EXPLAINED.items():
+        if part in result:
+            made = [rows for each in tables for rows in each(result)]
+            goals = [_goals(result)] if result["goals"] else []
+            source = _source({name: value for name, value in result.items() if name != "rounds"})
+            return "\n" + "\n\n".join([source, *("\n".join(rows) for rows in goals + made)]) + "\n\n"
     if "training" in result:
         return "\n" + _source(result) + "\n\n" + "\n".join(_training(result)) + "\n\n"
     parts = [_source(result)]
@@ -160,8 +172,11 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when the page and the JSON differ")
     check = parser.parse_args().check
     results = {path.stem: json.loads(path.read_text("utf-8")) for path in sorted(RESULTS.glob("*.json"))}
-    training = {name: results.pop(name) for name in list(results) if "training" in results[name]}
-    return max(settled(PAGE, results, check=check), settled(TRAINING, training, check=check))
+    trained = [name for name, result in results.items() if "training" in result or "tasks" in result]
+    training = {name: results.pop(name) for name in trained}
+    explained = {name: results.pop(name) for name in list(results) if EXPLAINED.keys() & results[name].keys()}
+    pages = ((PAGE, results), (TRAINING, training), (EXPLAINING, explained))
+    return max(settled(page, found, check=check) for page, found in pages)
 
 
 def settled(path: Path, results: dict[str, dict[str, Any]], *, check: bool) -> int:

@@ -22,6 +22,14 @@ OPTIONAL = (
     "pydantic",
     "safetensors",
     "transformers",
+    "scipy",
+    "numba",
+    "captum",
+    "keras",
+    "jax",
+    "tensorflow",
+    "onnx",
+    "fastapi",
 )
 
 

@@ -7,6 +7,9 @@ from regard.engine.observation import Observation, Wanted
 from regard.engine.observe import observe
 from regard.engine.plan import Plan
 from regard.kernels.sketch import Sketch
+from regard.lens.explain import ask, explain
+from regard.lens.explanation import Explanation
+from regard.lens.question import Question
 from regard.lens.trace import Trace
 from regard.lens.watch import watch
 from regard.spec import (
@@ -84,6 +87,7 @@ __all__ = [
     "Documents",
     "Dot",
     "Eviction",
+    "Explanation",
     "Focus",
     "General",
     "Grid2D",
@@ -109,6 +113,7 @@ __all__ = [
     "Plan",
     "Policy",
     "Prefix",
+    "Question",
     "RandomKeys",
     "RegardError",
     "RelativeBias",
@@ -129,7 +134,9 @@ __all__ = [
     "Wanted",
     "Window",
     "WindowSinks",
+    "ask",
     "attend",
+    "explain",
     "observe",
     "plan",
     "request",

@@ -53,7 +53,7 @@ def test_predict_and_explain_keep_it(pruned, tmp_path, regard):
     page = tmp_path / "page.html"
     code, out, _ = regard("explain", pruned, "--text", TEXT, "--html", page)
     assert code == 0
-    assert "budget 0.5, words that were dropped weigh 0" in page.read_text(encoding="utf-8")
+    assert "budget 0.5, words that were dropped get no attention" in page.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("budget", ["0", "-1", "1.5", "nan"])

@@ -33,7 +33,7 @@ def test_it_ends_with_scores_a_baseline_a_review_and_what_to_type_next(small, tm
         f"Row {review.number} of the data, held out from training; its label is {review.label!r}",
         review.text,
         "Heaviest words",
-        "A small check",
+        "How faithful",
         f"Next: regard explain {tmp_path / 'demo'}",
     ]
     places = [out.index(part) for part in order]

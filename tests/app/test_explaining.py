@@ -1,61 +1,91 @@
-from pathlib import Path
-from types import SimpleNamespace
+"""From a question to what is shown: the method that is asked for or chosen, and what is measured on which inputs."""
 
 import pytest
 
-from regard.app.explaining import read
-from regard.lens.words import without
-from regard.train.run import load_run
+from regard.app.explaining import CHOSEN_ON, Wish, explained, show, split
+from regard.app.run_asking import RunAsking
+from regard.app.screen import Screen
+from regard.lens.reading import LIMITS, Reading
+from regard.spec.errors import SpecError
+
+TEXT = "The acting isn't wooden, it is superb!"
 
 
 @pytest.fixture(scope="module")
-def run(trained):
-    return load_run(trained)
+def asked(trained):
+    return RunAsking.of(trained, TEXT, None, 1)
 
 
-def test_words_weigh_together_what_tokens_do(run):
-    found = read(run, "The acting isn't wooden, it is superb!")
-    assert sum(word.weight for word in found.words) == pytest.approx(1, abs=1e-5)
-    assert [word.text for word in found.words] == ["The", "acting", "isn't", "wooden", ",", "it", "is", "superb", "!"]
+def told(asked, method="occlusion", **more):
+    question = asked.question(None)
+    return explained(Screen(), question, Wish(method, **more), sample=(), choose=())
 
 
-@pytest.mark.parametrize("text", ["A warm film.<br /><br />Great fun, no bore.", "one two " * 300, "ﬁne—film: 10/10"])
-def test_what_is_left_after_removing_nothing_is_read_as_the_whole_text_is(text, run):
-    reading = read(run, text)
-    assert reading.removal.before == pytest.approx(reading.probability, abs=1e-6)
-    kept = without(text, reading.words, frozenset())
-    assert len(run.predict([kept])[0].tokens) == len(run.predict([text])[0].tokens)
+def test_words_are_the_units_and_the_first_way_is_the_methods_own(asked):
+    found = told(asked)
+    assert found.units.texts == ("The", "acting", "isn't", "wooden", ",", "it", "is", "superb", "!")
+    assert [one.way for one in found.evidence.here] == list(asked.question(None).ways)
+    only = told(asked, ways=("delete", "zero"))
+    assert [one.way for one in only.evidence.here] == ["delete", "zero"]
+    assert "left out" in only.how
 
 
-def test_the_checks_numbers_can_be_had_by_hand(run):
-    text = "superb acting, dull ending"
-    reading = read(run, text, count=1)
-    (word,) = [word for word in reading.words if word.text == reading.removal.removed[0]]
-    by_hand = text[: word.start] + " " + text[word.end :]
-    assert reading.removal.after_heaviest == pytest.approx(dict(run.predict([by_hand])[0].probabilities)[reading.label])
+def test_the_numbers_can_be_had_by_hand(asked):
+    found = told(asked, ways=("delete",))
+    (place, _), *_ = found.heaviest(1)
+    start, end = found.units.spans[place]
+    run = asked.run
+    before, after = (
+        dict(run.predict([text])[0].probabilities)[found.target] for text in (TEXT, TEXT[:start] + " " + TEXT[end:])
+    )
+    here = found.evidence.here[0]
+    assert (here.whole, here.left["occlusion"][0]) == pytest.approx((before, after), abs=1e-6)
+    assert f"from {before:.3f} to {after:.3f}" in found.evidence.lines()[0]
 
 
-class Turncoat:
-    """Says good (.9) while the word fine is there, and else bad (.8)."""
-
-    folder, task = Path("x"), SimpleNamespace(name="t")
-    settings = SimpleNamespace(core=SimpleNamespace(kind="k", budget=1))
-
-    def predict(self, texts):
-        return tuple(self.answer("fine" in text) for text in texts)
-
-    def answer(self, fine):
-        ranked = (("good", 0.9), ("bad", 0.1)) if fine else (("bad", 0.8), ("good", 0.2))
-        tokens = (SimpleNamespace(start=0, end=4, weight=0.7), SimpleNamespace(start=5, end=9, weight=0.3))
-        return SimpleNamespace(
-            label=ranked[0][0], probability=ranked[0][1], probabilities=ranked, tokens=tokens, unread=0
-        )
+def test_the_best_method_says_what_it_was_chosen_from(asked):
+    found = told(asked, method="best")
+    assert found.method in found.how or "chosen as the best of" in found.how
+    assert found.evidence.method == found.method
 
 
-def test_the_check_follows_the_first_answer_even_if_the_answer_turns():
-    removal = read(Turncoat(), "fine film").removal
-    assert (removal.label, removal.before, removal.after_heaviest) == ("good", 0.9, 0.2)
+def test_a_target_that_is_not_the_models_own_answer(asked):
+    question = asked.question(None)
+    other = next(label for label in asked.run.labels if label != question.target)
+    assert asked.question(other).probability == pytest.approx(1 - question.probability, abs=1e-6)
+    with pytest.raises(SpecError, match="no such"):
+        asked.question("no such")
 
 
-def test_the_reading_says_which_model_read(run):
-    assert read(run, "fine").model == "Read by the bilstm of the run 'reviews', task classify"
+def test_further_rows_are_measured_and_the_explained_one_is_not_among_them(trained, examples):
+    asked = RunAsking.of(trained, None, examples / "reviews.csv", 3)
+    sample, choose = asked.others(5)
+    assert (len(sample), len(choose)) == (5, CHOSEN_ON)
+    sources = [ask().units.source for ask in (*sample, *choose)]
+    assert asked.question(None).units.source not in sources
+    assert len(set(sources)) == 5 + CHOSEN_ON
+    found = explained(Screen(), asked.question(None), Wish("occlusion", draws=3), sample=sample, choose=choose)
+    assert found.evidence.inputs == 5
+    assert found.evidence.lines()[-1].startswith("measured on this input and on 5 others")
+    assert asked.others(0) == ([], [])
+    assert len(asked.others(10_000)[0]) == 119  # all the other rows that there are
+
+
+def test_what_is_measured_and_what_is_chosen_on_have_nothing_in_common():
+    sample, choose = split(list(range(100)), 50)
+    assert (sample, choose) == (list(range(50)), list(range(50, 50 + CHOSEN_ON)))
+
+
+def test_the_reading_says_which_model_read_and_all_answers(asked):
+    reading = asked.reading(told(asked), asked.question(None))
+    assert isinstance(reading, Reading)
+    assert reading.model == "Read by the bilstm of the run 'reviews', task classify"
+    assert dict(reading.answers) == pytest.approx(dict(asked.run.predict([TEXT])[0].probabilities), abs=1e-6)
+
+
+def test_what_is_shown(asked, capsys):
+    reading = asked.reading(told(asked), asked.question(None))
+    show(Screen(), reading)
+    out = capsys.readouterr().out
+    for part in (TEXT, "Heaviest words, by occlusion", "How faithful", "at random: ", LIMITS):
+        assert part in out

@@ -12,9 +12,12 @@ from regard.tasks.catalogue import TASKS
 COMMANDS = [
     "demo",
     "train",
+    "studio",
     "evaluate",
     "predict",
     "explain",
+    "export",
+    "serve",
     "observe",
     "check",
     "tasks",

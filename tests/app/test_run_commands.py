@@ -116,7 +116,7 @@ def test_predict_into_a_folder_that_is_not_there(trained, tmp_path, regard, one_
 
 
 def test_explain_shows_the_models_own_numbers(trained, regard):
-    code, out, err = regard("explain", trained, "--text", TEXT)
+    code, out, err = regard("explain", trained, "--text", TEXT, "--method", "last attention")
     assert (code, err) == (0, "")
     found = load_run(trained).predict([TEXT])[0]
     assert out.startswith(f"{found.label}  (probability {found.probability:.3f})\n")
@@ -124,42 +124,88 @@ def test_explain_shows_the_models_own_numbers(trained, regard):
     heaviest = max(found.tokens, key=lambda token: token.weight)
     first = out.split("word    weight\n")[1].splitlines()[0]
     assert first.split() == [TEXT[heaviest.start : heaviest.end], f"{heaviest.weight:.3f}"]
-    assert f"probability of {found.label!r} as read: {found.probability:.3f}" in out
-    assert "without the 5 heaviest words" in out
+    assert "taking away the 10% heaviest words (2 of " in out
+    assert f"the probability of {found.label!r} from {found.probability:.3f} to " in out
+    assert "taking away 2 words at random: " in out
     assert "20 draws" in out
+    assert "measured on this input alone" in out
     assert LIMITS in out
     assert "\x1b" not in out
+
+
+def test_explain_chooses_the_method_and_says_why(trained, regard):
+    code, out, err = regard("explain", trained, "--text", TEXT, "--way", "delete")
+    assert (code, err) == (0, "")
+    assert "chosen as the best of " in out
+    assert "what is taken away is left out" in out
+    assert "instead: from" not in out  # one way was asked for
 
 
 def test_explain_a_file_into_a_page(trained, tmp_path, regard):
     file, page = tmp_path / "review.txt", tmp_path / "page.html"
     file.write_text("Great <b>fun</b>!\nI loved it.", encoding="utf-8")
-    code, out, _ = regard("explain", trained, "--file", file, "--html", page, "--count", "1", "--seed", "3")
+    code, out, _ = regard("explain", trained, "--file", file, "--html", page, "--method", "occlusion", "--draws", "3")
     assert code == 0
     assert f"written to {page}" in out
-    assert "without the 1 heaviest word (" in out
-    assert "seed 3" in out
+    assert "taking away the 10% heaviest words (" in out
+    assert "3 draws" in out
     source = page.read_text(encoding="utf-8")
     assert source.startswith("<!doctype html>")
     assert "<b>" not in source
     assert "run &#x27;reviews&#x27;" in source
+    assert "How faithful" in source
+
+
+def test_explain_measures_on_rows_of_a_file(trained, examples, regard):
+    asked = ("explain", trained, "--text", TEXT, "--data", examples / "reviews.csv", "--evidence", "12")
+    code, out, err = regard(*asked, "--method", "gradient x input", "--draws", "2")
+    assert (code, err) == (0, "")
+    assert "on 12 inputs, taking away the 10% heaviest words lowers" in out
+    assert "comprehensiveness (higher is better): " in out
+    assert "sufficiency (lower is better): " in out
+    assert "measured on this input and on 12 others" in out
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ((), "one of --text, --file and --data"),
+        (("--text", "a", "--file", "b"), "one of --text, --file and --data"),
+        (("--text", "a", "--data", "b"), "--data goes with --evidence N"),
+        (("--text", "a", "--evidence", "5"), "needs --data FILE"),
+        (("--text", "a", "--model", "b"), "either the folder of a run, or --model"),
+        (("--text", "fine", "--method", "guessing"), "expected 'best' or one of 'last attention'"),
+        (("--text", "fine", "--way", "blur"), "way='blur': this question has mask, delete"),
+        (("--text", "fine", "--target", "superb"), "'superb'"),
+    ],
+)
+def test_explain_refuses_what_makes_no_sense_in_a_line(typed, said, trained, regard, one_line):
+    code, out, err = regard("explain", trained, *typed)
+    assert (code, out) == (2, "")
+    assert said in one_line(err)
+
+
+def test_explain_needs_a_model(regard, one_line):
+    code, _, err = regard("explain", "--text", "a")
+    assert code == 2
+    assert "either the folder of a run, or --model" in one_line(err)
 
 
 def test_explain_one_word(trained, regard):
-    code, out, _ = regard("explain", trained, "--text", "fun")
+    code, out, _ = regard("explain", trained, "--text", "fun", "--method", "occlusion")
     assert code == 0
-    assert "none: the text has fewer than two words" in out
+    assert "taking away the 10% heaviest words (1 of 1: fun)" in out
 
 
 def test_a_text_longer_than_the_model_reads(trained, regard):
     text = " ".join(f"fun{i}" for i in range(300)) + " and <br /> great fun"
-    code, out, _ = regard("explain", trained, "--text", text)
+    code, out, _ = regard("explain", trained, "--text", text, "--method", "gradient x input", "--draws", "1")
     assert code == 0
     unread = load_run(trained).predict([text])[0].unread
     assert unread > 0
-    assert f"{unread} tokens of this text are not read" in out
+    assert f"{unread} tokens of the text are not read." in out
     label, probability = re.match(r"(\w+)  \(probability (.*)\)", out).groups()
-    assert f"probability of {label!r} as read: {probability}" in out  # cut to what is read, the answer is the same
+    assert f"of {label!r} from {probability} to" in out  # cut to what is read, the answer is the same
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "config.json", "vocab/tokenizer.json"])
@@ -195,11 +241,14 @@ def test_precision_is_a_setting_that_the_run_keeps(examples, tmp_path, regard):
 
 
 def test_explain_a_row_of_a_file(trained, examples, regard, one_line):
-    code, out, err = regard("explain", trained, "--data", examples / "reviews.csv", "--row", "2")
+    code, out, err = regard(
+        "explain", trained, "--data", examples / "reviews.csv", "--row", "2", "--method", "last attention"
+    )
     assert (code, err) == (0, "")
     second = list(csv.DictReader((examples / "reviews.csv").read_text(encoding="utf-8").splitlines()))[1]["review"]
     found = load_run(trained).predict([second])[0]
-    assert out.startswith(f"{second}: {found.label} ({found.probability:.3f})\n")
+    assert out.startswith(f"{found.label}  (probability {found.probability:.3f})\n")
+    assert second in out
     heaviest = max(found.tokens, key=lambda token: token.weight)
     assert f"{heaviest.weight:.3f}" in out.split("weight\n")[1].splitlines()[0]
     code, _, err = regard("explain", trained, "--data", examples / "reviews.csv", "--row", "200")

@@ -4,8 +4,9 @@ from html.parser import HTMLParser
 from importlib.resources import files
 
 import pytest
+import torch
 
-from regard.lens import LIMITS, Word, page
+from regard.lens import LIMITS, Units, page
 
 
 class Tree(HTMLParser):
@@ -44,9 +45,10 @@ def test_every_tag_is_closed_and_nothing_is_asked_of_a_network(reading):
 
 def test_words_carry_their_number_and_can_be_reached_with_the_keyboard(reading):
     words = [attrs for tag, attrs in Tree(page(reading)).tags if tag == "data"]
-    assert [attrs["title"] for attrs in words] == ["0.100", "0.400", "0.200", "0.050", "0.200", "0.050"]
+    assert [attrs["title"] for attrs in words] == ["0.100", "0.400", "0.200", "0.050", "-0.200", "0.050"]
     assert all(attrs["tabindex"] == "0" for attrs in words)
     assert [attrs["style"] for attrs in words][:2] == ["--share:0.250", "--share:1.000"]
+    assert [attrs.get("class") for attrs in words] == [None, None, None, None, "against", None]
     assert ":focus" in page(reading)
 
 
@@ -61,29 +63,57 @@ def test_text_labels_and_names_are_escaped(reading):
     assert "good & true" in text
 
 
+def read(reading, text, spans, weights):
+    """The reading with another text."""
+    units = Units(tuple(text[start:end] for start, end in spans), "word", spans=spans, source=text)
+    found = replace(reading.explanation, units=units, weights=torch.tensor(weights).double(), evidence=None)
+    return replace(reading, explanation=found)
+
+
 def test_words_that_are_signs_of_html_are_escaped(reading):
-    words = (Word("<", 0, 1, 0.5), Word("&amp;", 1, 6, 0.3), Word('"', 6, 7, 0.2))
-    source = page(replace(reading, text='<&amp;"', words=words))
+    source = page(read(reading, '<&amp;"', ((0, 1), (1, 6), (6, 7)), [0.5, 0.3, 0.2]))
     assert ">&lt;</data>" in source
     assert ">&amp;amp;</data>" in source
     assert Tree(source).open == []
     assert '<&amp;"' in "".join(Tree(source).text)
 
 
-def test_it_says_the_answer_the_evidence_and_the_limits(reading):
+def test_it_says_the_answer_the_method_the_evidence_and_the_limits(reading):
     text = "".join(Tree(page(reading)).text)
     assert "good & true (90.0%)" in text
     assert LIMITS in text
-    assert "without the 2 heaviest words (fine, film): 0.300" in text
-    assert "without 2 random words: 0.600 on average (4 draws, 0.200 to 0.800, seed 0); 1 of 4" in text
-    assert "3 tokens of this text are not read" in text
-    assert "No removal check" in "".join(Tree(page(replace(reading, removal=None))).text)
+    assert "taking away the 10% heaviest words (1 of 6: fine) lowers the probability of 'good & true'" not in text
+    assert (
+        "taking away the 10% heaviest words (1 of 6: fine) lowers the probability of 'good' from 0.900 to 0.500" in text
+    )
+    assert "measured on this input alone; what is taken away is replaced by the mask" in text
+    assert "Weights by occlusion: how far it falls <without>." in text
+    assert "3 tokens of the text are not read." in text
+    assert "What speaks against it" in text
+    none = "".join(Tree(page(read(reading, "ab", ((0, 1), (1, 2)), [0.5, 0.3]))).text)
+    assert "How faithful these weights are was not measured." in none
+    assert "against" not in none
+
+
+def test_the_legend_ends_as_far_from_zero_on_both_sides_where_weights_have_a_sign(reading):
+    assert "-0.400, against it" in page(reading)
+    assert "0.400, for it" in page(reading)
+    plain = page(read(reading, "ab", ((0, 1), (1, 2)), [0.5, 0.3]))
+    assert "0.500, the heaviest word" in plain
+    assert "against" not in plain.split("</style>")[1]
+
+
+def test_every_measure_stands_beside_random_position_and_reverse_order(reading):
+    text = "".join(Tree(page(reading)).text)
+    assert "measuretaken awayocclusionrandompositionreversebetter" in text
+    # of six words the bins are 1, 1, 1, 2 and 3: without .4 three times, .6 and .7
+    assert "comprehensivenessreplaced by the mask0.500" in text
+    assert "sufficiencyreplaced by the mask" in text
 
 
 def test_thousands_of_words_stay_a_small_file(reading):
-    text = "word " * 5000
-    words = tuple(Word("word", 5 * i, 5 * i + 4, 1 / 5000) for i in range(5000))
-    assert len(page(replace(reading, text=text, words=words))) < 1_000_000
+    spans = tuple((5 * place, 5 * place + 4) for place in range(5000))
+    assert len(page(read(reading, "word " * 5000, spans, [1 / 5000] * 5000))) < 1_000_000
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -91,7 +121,7 @@ def test_letters_are_readable_on_the_heaviest_colour_and_on_the_paper(scheme):
     style = files("regard.lens").joinpath("page.css").read_text(encoding="utf-8")
     blocks = re.findall(r":root \{(.*?)\}", style, re.DOTALL)
     colours = dict(re.findall(r"--(\w+): (#\w{6})", blocks[scheme == "dark"]))
-    for ground in ("paper", "heavy"):
+    for ground in ("paper", "heavy", "against"):
         assert contrast(colours["ink"], colours[ground]) >= 4.5
     assert contrast(colours["quiet"], colours["paper"]) >= 4.5
     assert contrast(colours["focus"], colours["paper"]) >= 3

@@ -50,3 +50,11 @@ def test_nothing_is_asked_of_a_network():
 def test_weights_that_are_not_of_the_patches_are_refused():
     with pytest.raises(SpecError, match="1 weights of 'a' for 1 x 2 patches"):
         picture_page(**{**ASKED, "looks": [("a", [1.0])]})
+
+
+def test_evidence_stands_below_the_pictures_where_there_is_some(reading):
+    page = picture_page(**ASKED, evidence=reading.explanation.evidence)
+    assert "How faithful" in page
+    assert "taking away the 10% heaviest words" in page
+    assert page.index("How faithful") > page.index("</figure>")
+    assert "How faithful" not in picture_page(**ASKED)

@@ -1,30 +1,53 @@
 from dataclasses import replace
 
 import pytest
+import torch
 
-from regard.lens import LIMITS, Word
+from regard.lens import LIMITS, Units
+
+
+def of(reading, units, weights):
+    return replace(
+        reading, explanation=replace(reading.explanation, units=units, weights=torch.tensor(weights).double())
+    )
 
 
 def test_segments_give_the_text_back(reading):
     pieces = reading.segments()
-    assert "".join(piece for piece, _ in pieces) == reading.text
-    assert [piece for piece, word in pieces if word is not None] == ["A", "fine", "film", ",", "truly", "."]
-    assert [piece for piece, word in pieces if word is None] == [" <b>", "</b> ", " "]
+    assert "".join(piece for piece, _ in pieces) == reading.explanation.units.source
+    assert [piece for piece, place in pieces if place is not None] == ["A", "fine", "film", ",", "truly", "."]
+    assert [place for _, place in pieces if place is not None] == [0, 1, 2, 3, 4, 5]
+    assert [piece for piece, place in pieces if place is None] == [" <b>", "</b> ", " "]
 
 
 def test_segments_of_a_text_that_is_only_partly_read(reading):
-    cut = replace(reading, text="ab cd ef", words=(Word("cd", 3, 5, 1.0),))
+    cut = of(reading, Units(("cd",), "word", spans=((3, 5),), source="ab cd ef"), [1.0])
     assert [piece for piece, _ in cut.segments()] == ["ab ", "cd", " ef"]
 
 
-def test_share_is_of_the_heaviest(reading):
-    assert [reading.share(word) for word in reading.words] == pytest.approx([0.25, 1.0, 0.5, 0.125, 0.5, 0.125])
-    nothing = Word("x", 0, 1, 0.0)
-    assert replace(reading, words=(nothing,)).share(nothing) == 0.0
+def test_two_units_on_one_character_are_one_piece(reading):
+    twice = of(reading, Units(("ﬁ", "ﬁ", "x"), "token", spans=((0, 1), (0, 1), (1, 2)), source="ﬁx"), [1.0, 1.0, 1.0])
+    assert [piece for piece, _ in twice.segments()] == ["ﬁ", "x"]
 
 
-def test_heaviest(reading):
-    assert [word.text for word in reading.heaviest(3)] == ["fine", "film", "truly"]
+def test_units_that_are_no_parts_of_a_text_are_pieces_with_spaces_between(reading):
+    bases = of(reading, Units(("A", "C", "G"), "symbol"), [1.0, 0.0, 0.5])
+    assert bases.segments() == (("A", 0), (" ", None), ("C", 1), (" ", None), ("G", 2))
+
+
+def test_share_is_of_the_largest_and_keeps_the_sign(reading):
+    assert [reading.share(place) for place in range(6)] == pytest.approx([0.25, 1.0, 0.5, 0.125, -0.5, 0.125])
+    assert of(reading, Units(("x",), "word"), [0.0]).share(0) == 0.0
+
+
+def test_heaviest_and_what_speaks_against(reading):
+    assert [text for text, _ in reading.heaviest(3)] == ["fine", "film", "A"]
+    assert reading.against(3) == (("truly", -0.2),)
+
+
+def test_the_title_is_the_answer(reading):
+    assert reading.title == "good & true (90.0%)"
+    assert reading.kind == "word"
 
 
 def test_the_limits_are_said_in_a_line():

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from regard.lens.sides import _root
+from regard.lens.sides import holder_of
 from regard.lens.units import Units
 from regard.lens.watch import watch
 from regard.spec import ShapeError
@@ -102,7 +102,7 @@ def test_an_axis_the_units_are_too_few_for_is_numbered_if_they_fit_another() -> 
 
 
 def test_the_part_of_a_model_that_asks() -> None:
-    assert _root([]) is None
-    assert _root(["decoder.block.0.layer.1.attention", "decoder.block.1.layer.1.attention"]) == "decoder.block."
-    assert _root(["cross"]) == ""
-    assert _root(["a.b.cross", "a.c.cross"]) == "a."
+    assert holder_of([]) is None
+    assert holder_of(["decoder.block.0.layer.1.attention", "decoder.block.1.layer.1.attention"]) == "decoder.block."
+    assert holder_of(["cross"]) == ""
+    assert holder_of(["a.b.cross", "a.c.cross"]) == "a."

@@ -1,6 +1,6 @@
 import pytest
 
-from regard.lens.units import Units
+from regard.lens.units import Units, plural
 from regard.spec.errors import SpecError
 
 
@@ -40,3 +40,13 @@ def test_a_mark_that_covers_text_is_text():
 def test_what_does_not_fit_is_refused(arguments, message):
     with pytest.raises(SpecError, match=message):
         Units(**arguments)
+
+
+def test_several_units_are_called():
+    assert [plural(kind) for kind in ("word", "patch", "stretch", "pixel", "box")] == [
+        "words",
+        "patches",
+        "stretches",
+        "pixels",
+        "boxes",
+    ]

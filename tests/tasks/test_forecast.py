@@ -4,9 +4,11 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
 from regard.app.asked import asked_settings
 from regard.app.cli import main
+from regard.lens.explain import explain, weigh
 from regard.spec.errors import DataError, SpecError
 from regard.tasks.event import unheard
 from regard.tasks.forecast import FORECAST
@@ -154,7 +156,8 @@ def test_the_commands_evaluate_and_explain(run, file, tmp_path, capsys):
     said = capsys.readouterr().out
     assert said.startswith("mill from 2024-07-19 00:00: 7 steps from 2024-07-19 00:00: mean ")
     assert "2024-07-05 00:00 to 2024-07-11 00:00" in said
-    assert "2024-07-19 00:00 to 2024-07-25 00:00 (to come: what is known of it)" in said
+    assert "the mean of 7 steps from 2024-07-19 00:00\n" in said  # a number has no probability
+    assert "taking away the 10% heaviest" in said
     assert main(["predict", str(run), "--data", str(path)]) == 0
     first = json.loads(capsys.readouterr().out.splitlines()[0])
     assert (first["row"], len(first["forecast"])) == (1, 7)
@@ -196,3 +199,21 @@ def test_what_the_named_set_is_like_says_nothing_of_other_files():
 def test_series_too_short_for_what_was_asked(file):
     with pytest.raises(DataError, match="the training part: no stretch of the data holds 200 times of past"):
         FORECAST.prepare(settings(file, series__context=200), None, unheard)
+
+
+def test_stretches_of_the_past_are_weighed_by_how_far_the_forecast_moves(run, file, tmp_path):
+    ahead = tmp_path / "ahead.csv"
+    ahead.write_text(rows(ahead=7))
+    loaded = load_run(run)
+    given = loaded.given(Asked(ahead, truths=False))
+    question = loaded.question(given)
+    assert (question.probability, question.default, question.units.kind) == (1.0, "mask", "stretch")
+    assert question.quantity.startswith("nearness")
+    every = torch.zeros(1, len(question.units), dtype=torch.bool)
+    assert question.scores(~every).item() == 0.0
+    assert question.scores(every).item() < -0.1  # nothing observed: another forecast
+    for name in ("rollout", "gradient x input", "gradient attention", "occlusion"):
+        assert float(weigh(question, name).weights.min()) >= 0.0  # sizes, for a number has no side
+    assert explain(loaded, given, 3, method="occlusion").target.startswith("step 3 from ")
+    with pytest.raises(SpecError, match="1 to 7"):
+        loaded.question(given, 8)

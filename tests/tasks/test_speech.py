@@ -8,6 +8,7 @@ import torch
 from tests.tasks.sound_files import RATE, recordings, tones, write_wav
 
 from regard.app.cli import main
+from regard.lens.explain import weigh
 from regard.spec.errors import DataError, RunError
 from regard.tasks.event import unheard
 from regard.tasks.sections import DataSettings
@@ -200,3 +201,18 @@ def test_the_prompts_of_the_named_set_are_parted(needed):
     assert len(data.train) + data.counts["long_texts"] == 386
     assert data.setup.facts["rate"] == 8000
     assert not {row.text for row in data.rows.test} & {""}
+
+
+def test_moments_are_weighed_by_what_is_heard_without_them(run, table):
+    """Of "sol ti": the last 50 ms are silence, and without a moment of the first tone the text is less probable."""
+    loaded = load_run(run)
+    write_wav(table.parent / "one.wav", tones("sol ti"))
+    (table.parent / "one.csv").write_text("path,text\none.wav,Sol ti.\n")
+    given = loaded.given(Asked(table.parent / "one.csv"))
+    question = loaded.question(given, "sol ti")
+    assert (question.target, question.units.kind, len(question.units)) == ("sol ti", "moment", 6)  # .55 s
+    weights = weigh(question, "occlusion").weights
+    assert float(weights[:5].max()) > float(weights[5])
+    for name in ("rollout", "gradient attention", "gradient x input"):
+        assert weigh(question, name).weights.shape == (6,)
+    assert loaded.question(given).probability > 0.0

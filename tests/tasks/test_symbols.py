@@ -1,6 +1,7 @@
 """Sequences of letters by class: from files through training to answers that say which letters they came from."""
 
 import json
+import math
 import random
 
 import numpy as np
@@ -8,13 +9,14 @@ import pytest
 import torch
 
 from regard.app.cli import main
+from regard.lens.explain import explain, weigh
 from regard.spec.errors import DataError, SpecError
 from regard.tasks.event import unheard
 from regard.tasks.sections import DataSettings
 from regard.tasks.settings import changed
 from regard.tasks.symbols import SYMBOLS
 from regard.tasks.task import Asked, Setup
-from regard.train.run import load_run
+from regard.train.run import Run, load_run
 
 SMALL = {
     "symbols.kmer": 3,
@@ -171,3 +173,24 @@ def test_the_sites_of_the_named_set_are_parted(needed):
     assert data.setup.facts["labels"] == ["ei", "ie", "n"]
     assert set(data.train.lengths) == {60}
     assert not {row.symbols for row in data.rows.test} & {row.symbols for row in data.rows.train}
+
+
+def test_what_is_taken_away_tells_the_letters_that_decide(run):
+    """Without its G or its T a site is none; an A or C matters where it tells what G and T follow."""
+    found = explain(load_run(run), "ACCAGTACCAA", method="occlusion")
+    assert (found.target, found.units.kind, found.units.texts[4:6]) == ("site", "symbol", ("G", "T"))
+    assert {place for place, _ in found.heaviest(2)} <= {3, 4, 5, 6}
+    rolled = explain(load_run(run), "ACCAGTACCAA", "none", method="rollout")
+    assert (rolled.target, len(rolled.weights)) == ("none", 11)
+    assert float(rolled.weights.sum()) == pytest.approx(1.0)
+
+
+def test_several_symbols_to_a_token_are_one_unit(table):
+    setup = SYMBOLS.prepare(settings(table, **{"symbols.kmer": 4, "symbols.stride": 2}), None, unheard).setup
+    run = Run(table, SYMBOLS, setup, SYMBOLS.build(setup).eval())
+    question = run.question("ACCAGTA")
+    assert question.units.texts == ("AC", "CA", "GT", "A")
+    assert len(weigh(question, "rollout").weights) == 4
+    keep = torch.tensor([[True, False, True, True]])
+    expected = run.question("ACGTA", question.target)
+    assert question.scores(keep, "delete").item() == pytest.approx(math.log(expected.probability), rel=1e-5)

@@ -1,6 +1,7 @@
 """Translation from files to answers that say where they looked, for both models."""
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -8,7 +9,9 @@ import torch
 from tests.tasks.pair_files import sentences, settings, typed, write_pairs
 
 from regard.app.cli import main
-from regard.spec.errors import CheckpointError
+from regard.lens.explain import weigh
+from regard.lens.methods import Asking
+from regard.spec.errors import CheckpointError, SpecError
 from regard.tasks.event import unheard
 from regard.tasks.task import Setup
 from regard.tasks.translate import TRANSLATE
@@ -133,3 +136,25 @@ def test_a_run_whose_vocabulary_was_altered_is_refused(path, tmp_path):
     (out / "vocab" / "tokenizer.json").write_text("{}")
     with pytest.raises(CheckpointError, match="the run's vocabulary cannot be read"):
         load_run(out)
+
+
+def test_what_is_written_is_a_question_about_the_source_s_words(run):
+    """Without a word of the source, what is written of the rest is asked for; what the word stood for becomes less
+    probable."""
+    loaded, (source, target) = load_run(run), sentences()[5]
+    question = loaded.question(source)
+    assert (question.target, question.units.texts) == (target, tuple(source.split()))
+    keep = torch.ones(2, len(question.units), dtype=torch.bool)
+    keep[0, -1] = False
+    shorter = loaded.question(" ".join(source.split()[:-1]), target)
+    expected = [math.log(shorter.probability), math.log(question.probability)]
+    assert question.scores(keep, "delete").tolist() == pytest.approx(expected, rel=1e-3)
+    assert float(weigh(question, "occlusion", Asking(way="delete")).weights.max()) > 0.1
+    assert 0 < float(weigh(question, "rollout").weights.sum()) <= 1.0 + 1e-6
+    ready = question.gradients
+    assert ready.score(ready.leaf).item() == pytest.approx(math.log(question.probability), rel=1e-3, abs=1e-5)
+    if loaded.settings.core.kind == "bilstm":  # its attention is told beside what it computes
+        with pytest.raises(SpecError, match="does not pass through"):
+            weigh(question, "gradient attention")
+    with pytest.raises(SpecError, match="no target was given"):
+        loaded.question(source, "")

@@ -1,161 +1,138 @@
-"""One text, read by a run's model: from its prediction to what is shown."""
+"""One answer, explained: a method that is asked for or chosen, and the evidence for it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
+from regard.app.counting import counted
 from regard.app.screen import Screen
 from regard.app.sheet import shades, sheet
-from regard.lens.alignment_page import ALIGNMENT_LIMITS, alignment_page
-from regard.lens.picture_page import picture_page
+from regard.lens.evidence import DRAWS
+from regard.lens.evidenced import evidenced, sampled
+from regard.lens.explain import BEST, best, weigh
+from regard.lens.explanation import Explanation
+from regard.lens.faithfulness import Measured
+from regard.lens.methods import Asking
+from regard.lens.question import Question
 from regard.lens.reading import LIMITS, Reading
-from regard.lens.removal import COUNT, removal_check
-from regard.lens.words import merge
-from regard.spec.errors import RunError, SpecError
+from regard.lens.units import plural
 
-if TYPE_CHECKING:
-    from regard.tasks.explained import Alignment, Explained, Picture
-    from regard.tasks.task import Given
-    from regard.train.run import Run
-
+CHOSEN_ON = 10  # further inputs, at most, on which the best method is chosen; the evidence is measured on others
 _LISTED = 10
-_EACH = 3  # units shown of each written piece
+
+Ask = Callable[[], Question]
 
 
-def read(run: Run, text: str, *, count: int = COUNT, seed: int = 0) -> Reading:
-    """Predicts, merges tokens into words, and checks by removal (see `removal_check` for `count` and `seed`)."""
-    found = run.predict([text])[0]
-    words = merge(text, found.tokens)
+@dataclass(frozen=True)
+class Wish:
+    """How an answer is to be explained. method: a name, or "best". ways: how units are taken away for the evidence, the
+    first also where a method takes some away; by default all that there are. draws, seed: of random orders."""
 
-    def probability(texts: Sequence[str]) -> list[float]:
-        return [dict(one.probabilities)[found.label] for one in run.predict(texts)]
+    method: str = BEST
+    ways: tuple[str, ...] | None = None
+    draws: int = DRAWS
+    seed: int = 0
 
-    return Reading(
-        text=text,
-        label=found.label,
-        probability=found.probability,
-        probabilities=found.probabilities,
-        words=words,
-        unread=found.unread,
-        removal=removal_check(text, words, probability, label=found.label, count=count, seed=seed),
-        model=f"Read by the {run.settings.core.kind} of the run {run.folder.name!r}, task {run.task.name}"
-        + _budget(run),
-    )
+    @property
+    def asking(self) -> Asking:
+        return Asking(way=None if self.ways is None else self.ways[0], seed=self.seed)
 
 
-def _budget(run: Run) -> str:
-    """A word that weighs 0 may be one that was never processed: then the page says so."""
-    budget = run.settings.core.budget
-    return "" if budget == 1 else f"; budget {budget:g}, words that were dropped weigh 0"
+class Asked(Protocol):
+    """One input of one model, and further inputs to measure on."""
+
+    def question(self, target: str | None) -> Question:
+        """Why this answer? Raises `SpecError` for one that is not there, `RunError` for a run that is asked nothing."""
+
+    def others(self, count: int) -> tuple[list[Ask], list[Ask]]:
+        """Questions about `count` further inputs, to measure on, and about a few after them, to choose on."""
+
+    def reading(self, explanation: Explanation, question: Question) -> Reading:
+        """The explanation beside whatever else there is to say."""
+
+    def written(self) -> bool:
+        """Whether, where nothing more is asked, each piece of the answer is shown with where it looked."""
+
+    def page(self, reading: Reading) -> str:
+        """One HTML file."""
 
 
-def show_units(screen: Screen, run: Run, given: Given, row: int) -> Explained:
-    """Prints what a run looked at in one of the rows (from 1): the answer, and the heaviest units, or for an answer
-    that was written piece by piece those of each piece.
-
-    Raises:
-        SpecError: there are not so many rows.
-        RunError: the task explains nothing.
-    """
-    if row > len(given.part):
-        raise SpecError(f"--row {row}: {given.name} has {len(given.part):,} rows that can be used; ask for one of them")
-    found = run.explain(given, row - 1)
-    screen.title(f"{given.shown[row - 1]}: {found.answer}")
-    screen.line()
-    if found.picture is not None:
-        _draw(screen, found, found.picture)
-    if found.alignment is not None:
-        piece = found.alignment.kind
-        screen.title(f"Where each {piece} looked (weights: {found.how}; of each written {piece} 1 in all)")
-        screen.lines(sheet(("written", "looked at most"), _looked(found, found.alignment), words=2))
-        screen.line(ALIGNMENT_LIMITS)
-        return found
-    screen.title(f"Heaviest of {len(found.units):,} (weights: {found.how}; all together are 1)")
-    rows = [(unit.name, f"{unit.weight:.3f}") for unit in found.heaviest(_LISTED)]
-    screen.lines(sheet((found.kind, "weight"), rows))
-    screen.line(LIMITS)
-    return found
+def split(asks: Sequence[Ask], count: int) -> tuple[list[Ask], list[Ask]]:
+    """`count` to measure on, and the next few to choose on."""
+    return list(asks[:count]), list(asks[count : count + CHOSEN_ON])
 
 
-def _draw(screen: Screen, found: Explained, picture: Picture) -> None:
-    """The picture's patches in shades of their share of the heaviest."""
-    weights = [unit.weight for unit in found.units[picture.patches]]
-    lines = [weights[row * picture.columns :][: picture.columns] for row in range(picture.rows)]
-    screen.title(f"The picture in {picture.rows} x {picture.columns} patches, dark where the weight is (heaviest: █)")
-    screen.lines(shades(lines, [str(row + 1) for row in range(picture.rows)]))
-    screen.line()
-
-
-def units_page(run: Run, found: Explained) -> str:
-    """One HTML file of a picture's patches, or of an answer that was written piece by piece.
+def explained(
+    screen: Screen, question: Question, wish: Wish, *, sample: Sequence[Ask], choose: Sequence[Ask]
+) -> Explanation:
+    """Answers a question, and measures the answer on it and on a `sample` of further ones. The best method is chosen on
+    this question and those of `choose`.
 
     Raises:
-        RunError: the answer is no such one.
+        SpecError: no such method or way, or one that this model does not allow.
     """
-    if found.picture is not None:
-        return _pictures(run, found, found.picture)
-    if found.alignment is None:
-        raise RunError(f"a run of {run.task.name} writes no text, so that there is no page of it; leave --html out")
-    return alignment_page(
-        answer=found.answer,
-        units=[unit.name for unit in found.units],
-        written=found.alignment.written,
-        weights=found.alignment.weights,
-        kind=found.kind,
-        how=found.how,
-        model=f"Written by the {run.settings.core.kind} of the run {run.folder.name!r}, task {run.task.name}",
-    )
+    if wish.method == BEST:
+        found = best([question, *(ask() for ask in choose)], wish.asking)
+    else:
+        found = weigh(question, wish.method, wish.asking)
+    measured = tuple(_measured(screen, sample, found.method, wish))
+    return evidenced(question, found, ways=wish.ways, draws=wish.draws, seed=wish.seed, sample=measured)
 
 
-def _pictures(run: Run, found: Explained, picture: Picture) -> str:
-    """A page with the picture: once as a whole, and once for each written piece."""
-    looks = [("all of it", [unit.weight for unit in found.units[picture.patches]])]
-    if found.alignment is not None:
-        pieces = zip(found.alignment.written, found.alignment.weights, strict=True)
-        looks += [(piece, list(weights[picture.patches])) for piece, weights in pieces]
-    others = [*found.units[: picture.first], *found.units[picture.patches.stop :]]
-    return picture_page(
-        answer=found.answer,
-        png=picture.png,
-        grid=(picture.rows, picture.columns),
-        looks=looks,
-        others=[(unit.name, unit.weight) for unit in others],
-        how=found.how,
-        model=f"Answered by the {run.settings.core.kind} of the run {run.folder.name!r}, task {run.task.name}",
-        limits=LIMITS if found.alignment is None else ALIGNMENT_LIMITS,
-    )
-
-
-def _looked(found: Explained, alignment: Alignment) -> list[tuple[str, str]]:
-    """Each written piece, and the units it looked at most, heaviest first."""
-    rows = []
-    for piece, weights in zip(alignment.written, alignment.weights, strict=True):
-        order = sorted(range(len(weights)), key=lambda unit: -weights[unit])[:_EACH]
-        rows.append((piece, "  ".join(f"{found.units[unit].name} {weights[unit]:.2f}" for unit in order)))
-    return rows
+def _measured(screen: Screen, sample: Sequence[Ask], method: str, wish: Wish) -> Iterator[Measured]:
+    if not sample:
+        return
+    with counted(screen, len(sample), lambda done: f"measured on {done:.0f} of {len(sample):,} inputs") as tell:
+        found = sampled((ask() for ask in sample), method, asking=wish.asking, draws=wish.draws)
+        for done, one in enumerate(found, 1):
+            tell(done)
+            yield one
 
 
 def show(screen: Screen, reading: Reading) -> None:
-    """Prints a reading: the answer, the text (coloured on a terminal), the heaviest words, and the evidence."""
+    """Prints a reading: the answer, what was read (coloured on a terminal), the heaviest units, and the evidence."""
     from regard.lens.terminal import painted
 
-    screen.title(f"{reading.label}  (probability {reading.probability:.3f})")
-    others = [f"{label} {probability:.3f}" for label, probability in reading.probabilities[1:]]
-    screen.line(f"other answers: {', '.join(others)}")
+    found = reading.explanation
+    if reading.said:
+        screen.title(reading.said)
+    screen.title(f"{found.target}  (probability {found.probability:.3f})" if reading.probable else found.target)
+    others = [f"{name} {probability:.3f}" for name, probability in reading.answers if name != found.target]
+    if others:
+        screen.line(f"other answers: {', '.join(others)}")
     screen.line()
-    screen.line(painted(reading))
-    screen.line()
-    if reading.unread:
-        screen.line(f"{reading.unread} tokens of this text are not read: it is longer than the model reads.")
-    screen.title("Heaviest words (all weights together are 1)")
-    rows = [(word.text, f"{word.weight:.3f}") for word in reading.heaviest(_LISTED)]
-    screen.lines(sheet(("word", "weight"), rows))
-    screen.line()
-    screen.title("A small check: words taken away")
-    if reading.removal is None:
-        screen.line("none: the text has fewer than two words")
+    if found.units.grid is None:
+        screen.line(painted(reading))
     else:
-        for line in reading.removal.lines():
-            screen.line(line)
+        _draw(screen, found, found.units.grid)
+    screen.line()
+    for note in reading.notes:
+        screen.line(note)
+    _list(screen, f"Heaviest {plural(reading.kind)}, by {found.method}", reading.kind, reading.heaviest(_LISTED))
+    _list(screen, "What speaks against it", reading.kind, reading.against(_LISTED))
+    screen.title("How faithful")
+    for line in () if found.evidence is None else found.evidence.lines():
+        screen.line(line)
+    screen.line()
+    screen.line(f"Weights by {found.method}: {found.how}.")
     screen.line(LIMITS)
+
+
+def _list(screen: Screen, title: str, kind: str, found: Sequence[tuple[str, float]]) -> None:
+    if not found:
+        return
+    screen.title(title)
+    screen.lines(sheet((kind, "weight"), [(text, f"{weight:.3f}") for text, weight in found]))
+    screen.line()
+
+
+def _draw(screen: Screen, found: Explanation, grid: tuple[int, int]) -> None:
+    """Patches in shades of their share of the heaviest; what speaks against the answer stays blank."""
+    rows, columns = grid
+    weights = found.weights[found.units.special :].clamp(min=0).tolist()
+    screen.title(f"The picture in {rows} x {columns} patches, dark where the weight is (heaviest: █)")
+    screen.lines(
+        shades([weights[row * columns :][:columns] for row in range(rows)], [str(row + 1) for row in range(rows)])
+    )

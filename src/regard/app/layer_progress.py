@@ -14,13 +14,13 @@ from regard.app.screen import Screen
 @contextmanager
 def layer_progress(screen: Screen, model: nn.Module) -> Iterator[None]:
     """A bar on a terminal, plain lines elsewhere, while the model runs in this block."""
-    blocks = _blocks(model)
-    if not blocks:
+    found = stack_of(model)
+    if not found:
         yield
         return
-    with counted(screen, len(blocks), lambda done: f"block {done:.0f} of {len(blocks)}") as tell:
+    with counted(screen, len(found), lambda done: f"block {done:.0f} of {len(found)}") as tell:
         handles = [
-            block.register_forward_hook(lambda *_, done=number: tell(done)) for number, block in enumerate(blocks, 1)
+            block.register_forward_hook(lambda *_, done=number: tell(done)) for number, block in enumerate(found, 1)
         ]
         try:
             yield
@@ -29,7 +29,7 @@ def layer_progress(screen: Screen, model: nn.Module) -> Iterator[None]:
                 handle.remove()
 
 
-def _blocks(model: nn.Module) -> list[nn.Module]:
+def stack_of(model: nn.Module) -> list[nn.Module]:
     """The blocks of the model's longest stack."""
     stacks = [list(part) for part in model.modules() if isinstance(part, nn.ModuleList)]
     return max(stacks, key=len, default=[])

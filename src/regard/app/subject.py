@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from regard.tasks.event import Listener
+    from regard.train.run import Run
 
 _POOLING = "pooling"  # a text classifier's last attention: one learned query over the whole text
 
@@ -61,7 +62,11 @@ def text_subject(folder: Path, text: str, *, tokens: int | None = None) -> Subje
         CheckpointError: a regard run that is not done, or that is damaged.
         MissingExtraError: transformers is not installed.
     """
-    return _run_subject(folder, text, tokens) if is_run(folder) else _folder_subject(folder, text, tokens)
+    if is_run(folder):
+        from regard.train.run import load_run
+
+        return read_by_run(load_run(folder), text, tokens=tokens)
+    return read_by(opened(folder), text, tokens=tokens)
 
 
 def image_subject(folder: Path, path: Path) -> Subject:
@@ -74,22 +79,61 @@ def image_subject(folder: Path, path: Path) -> Subject:
     """
     if is_run(folder):
         raise SpecError(f"{folder} is a run of a text classifier; give it a text with --text FILE")
+    picture = picture_from(path)  # before the model, which takes longer
+    return picture_subject(opened(folder, pictures=True), picture)
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """A transformers model, read from its folder once, to run on one input after another. inputs: its tokenizer, or
+    what makes pixel values of a picture. writes: an encoder-decoder, which is observed while it reads what it wrote."""
+
+    name: str
+    model: nn.Module
+    inputs: Any
+    writes: bool = False
+
+
+def opened(folder: Path, *, pictures: bool = False) -> Opened:
+    """The model of a transformers folder with what its texts (or `pictures`) are read by.
+
+    Raises:
+        DataError: there is no such model.
+        MissingExtraError: transformers is not installed.
+    """
     from regard.bridges.transformers_folder import ModelFolder
+
+    place = ModelFolder.of(folder)
+    if pictures:
+        processor, model = place.image_processor(), place.model()
+        # of a model for pictures and texts, the part that looks
+        return Opened(place.name, getattr(model, "vision_model", model), processor)
+    tokenizer = place.tokenizer()
+    writes = place.gguf is None and bool(getattr(place.config, "is_encoder_decoder", False))
+    model = place.model(generates=writes)
+    if not writes:
+        model = getattr(model, "text_model", model)  # of a model for pictures and texts, the part that reads
+        model.config.use_cache = False  # type: ignore[union-attr] # one pass: keys need not be kept for a next
+    return Opened(place.name, model, tokenizer, writes)
+
+
+def picture_subject(model: Opened, picture: Image) -> Subject:
+    """A picture and a model that was opened for pictures.
+
+    Raises:
+        DataError: its attention cannot be laid over a picture.
+    """
     from regard.bridges.transformers_inputs import image_inputs
 
-    place, picture = ModelFolder.of(folder), _picture(path)
-    processor = place.image_processor()
-    model = place.model()
-    model = getattr(model, "vision_model", model)  # of a model for pictures and texts, the part that looks
-    inputs = image_inputs(processor, model, picture)
+    inputs = image_inputs(model.inputs, model.model, picture)
 
     def traced(recording: Recording) -> Trace:
         plain = recording.trace()
         longest = max((layer.keys for layer in plain.layers), default=0)
-        return replace(plain.with_units((inputs.units(longest),)), model=place.name)
+        return replace(plain.with_units((inputs.units(longest),)), model=model.name)
 
     size = f"{inputs.grid[0]} x {inputs.grid[1]} patches"
-    return Subject(place.name, size, model, lambda: model(**inputs.arguments), traced, inputs.picture)
+    return Subject(model.name, size, model.model, lambda: model.model(**inputs.arguments), traced, inputs.picture)
 
 
 def is_run(folder: Path) -> bool:
@@ -101,37 +145,37 @@ def is_run(folder: Path) -> bool:
     return isinstance(config, dict) and {"asked", "settings", "regard"} <= set(config)
 
 
-def _folder_subject(folder: Path, text: str, tokens: int | None) -> Subject:
-    from regard.bridges.transformers_folder import ModelFolder
+def read_by(model: Opened, text: str, *, tokens: int | None = None) -> Subject:
+    """A text and a model that was opened for texts.
+
+    Raises:
+        DataError: the text is longer than the model reads, and `tokens` does not cut it.
+    """
     from regard.bridges.transformers_inputs import text_inputs
 
-    place = ModelFolder.of(folder)
-    tokenizer = place.tokenizer()
-    writes = place.gguf is None and bool(getattr(place.config, "is_encoder_decoder", False))
-    model = place.model(generates=writes)
-    if not writes:
-        model = getattr(model, "text_model", model)  # of a model for pictures and texts, the part that reads
-        model.config.use_cache = False  # type: ignore[union-attr] # one pass: keys need not be kept for a next
-    inputs = text_inputs(tokenizer, model, text, tokens=tokens)
+    inputs = text_inputs(model.inputs, model.model, text, tokens=tokens)
 
     def traced(recording: Recording) -> Trace:
         if inputs.written is None:
             trace = recording.trace([inputs.units])
         else:
             trace = recording.trace([inputs.written], key_units=[inputs.units])
-        return replace(trace, model=place.name)
+        return replace(trace, model=model.name)
 
     size = f"{len(inputs.units):,} tokens"
     if inputs.written is not None:
         size += f", answered with {len(inputs.written)}"
-    return Subject(place.name, size, model, lambda: model(**inputs.arguments), traced)
+    return Subject(model.name, size, model.model, lambda: model.model(**inputs.arguments), traced)
 
 
-def _run_subject(folder: Path, text: str, tokens: int | None) -> Subject:
+def read_by_run(run: Run, text: str, *, tokens: int | None = None) -> Subject:
+    """A text and a text classifier that was trained.
+
+    Raises:
+        DataError: the text is longer than the model reads, and `tokens` does not cut it.
+    """
     from regard.tasks.batches import encoded
-    from regard.train.run import load_run
 
-    run = load_run(folder)
     (pieces,) = run.vocabulary.pieces([text])
     most, length = run.vocabulary.longest, len(pieces.ids) + pieces.unread
     if pieces.unread and tokens is None:
@@ -145,10 +189,10 @@ def _run_subject(folder: Path, text: str, tokens: int | None) -> Subject:
     units = Units(tuple(text[start:end] for start, end in spans), "token", spans=tuple(spans), source=text)
 
     def traced(recording: Recording) -> Trace:
-        return replace(_pooled(recording.trace([units]), units), model=folder.resolve().name)
+        return replace(_pooled(recording.trace([units]), units), model=name)
 
-    size = f"{len(units):,} tokens"
-    return Subject(folder.resolve().name, size, run.model, lambda: run.model(batch.ids, batch.lengths), traced)
+    name, size = run.folder.resolve().name, f"{len(units):,} tokens"
+    return Subject(name, size, run.model, lambda: run.model(batch.ids, batch.lengths), traced)
 
 
 def _pooled(trace: Trace, units: Units) -> Trace:
@@ -161,7 +205,8 @@ def _pooled(trace: Trace, units: Units) -> Trace:
     return made.with_units((units,), query_units={_POOLING: query}, key_units={_POOLING: (units,)})
 
 
-def _picture(path: Path) -> Image:
+def picture_from(path: Path) -> Image:
+    """A picture file's colours. Raises `DataError` for what is none that can be read."""
     from regard.tasks.extra import require
 
     require("PIL", what="reading a picture", extra="transformers")

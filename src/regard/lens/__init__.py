@@ -1,10 +1,10 @@
 """Where attention goes, shown: words by weight, with evidence beside the picture."""
 
 from regard.lens.compare import compare
+from regard.lens.evidence import Evidence
 from regard.lens.maps import region
 from regard.lens.page import page
 from regard.lens.reading import LIMITS, Reading
-from regard.lens.removal import RemovalCheck, removal_check
 from regard.lens.report import report
 from regard.lens.trace import Layer, Trace
 from regard.lens.trace_view import view
@@ -14,9 +14,9 @@ from regard.lens.words import Token, Word, heaviest, merge
 
 __all__ = [
     "LIMITS",
+    "Evidence",
     "Layer",
     "Reading",
-    "RemovalCheck",
     "Token",
     "Trace",
     "Units",
@@ -26,7 +26,6 @@ __all__ = [
     "merge",
     "page",
     "region",
-    "removal_check",
     "report",
     "view",
     "watch",

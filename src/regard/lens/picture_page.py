@@ -7,6 +7,8 @@ from base64 import b64encode
 from collections.abc import Sequence
 from html import escape
 
+from regard.lens.evidence import Evidence
+from regard.lens.page import evidence_section
 from regard.lens.shell import shell
 from regard.spec.errors import SpecError
 
@@ -24,12 +26,14 @@ def picture_page(
     how: str,
     model: str,
     limits: str,
+    evidence: Evidence | None = None,
 ) -> str:
     """The whole file. looks: each thing that looked (a written word, or the answer as a whole), and its weights of the
     patches, row by row; colours are shares of its own heaviest patch.
 
     grid: (rows, columns) of patches. others: further units with their weights, which are no patches (words, say).
-    how: whose weights they are. model: a sentence about who looked. limits: what can and cannot be said.
+    how: whose weights they are. model: a sentence about who looked. limits: what can and cannot be said. evidence: how
+    faithful the weights are, where that was measured.
 
     Raises:
         SpecError: a thing has not one weight for each patch.
@@ -48,8 +52,13 @@ def picture_page(
 <div class="looks">
 {figures}
 </div>
-{_table(others)}<p class="limits"><strong>What this can and cannot say.</strong> {escape(limits)}</p>"""
+{_table(others)}{_faithful(evidence)}\
+<p class="limits"><strong>What this can and cannot say.</strong> {escape(limits)}</p>"""
     return shell(title, main, wide=True, pictures=True)
+
+
+def _faithful(evidence: Evidence | None) -> str:
+    return "" if evidence is None else f"{evidence_section(evidence)}\n"
 
 
 def _figure(source: str, name: str, weights: Sequence[float], grid: tuple[int, int]) -> str:

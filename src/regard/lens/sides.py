@@ -20,7 +20,7 @@ def with_sides(
     some layers and not for others (an image's encoder before a text's decoder), these others are numbered.
     """
     crosses = [layer for layer in layers if layer.kind == "cross"]
-    root = _root([layer.name for layer in crosses])
+    root = holder_of([layer.name for layer in crosses])
     itself = [layer for layer in layers if layer.kind == "self"]
     beside = [layer for layer in itself if root is None or layer.name.startswith(root)]
     asking, sums_up = (beside + crosses, False) if beside or not itself else (itself, True)
@@ -57,7 +57,7 @@ def _given_or_numbered(units: Sequence[Units] | None, length: int, batch: int) -
     return tuple(Units.numbered(length) for _ in range(batch)) if units is None else tuple(units)
 
 
-def _root(crosses: Sequence[str]) -> str | None:
+def holder_of(crosses: Sequence[str]) -> str | None:
     """The part of the model that holds all cross-attention: what their paths begin with, up to the first number."""
     if not crosses:
         return None

@@ -63,6 +63,11 @@ class Units:
         return self.spans is None and is_named(self.texts[place])
 
 
+def plural(kind: str) -> str:
+    """What several units are called: "word" -> "words", "patch" -> "patches"."""
+    return f"{kind}es" if kind.endswith(("s", "x", "ch", "sh")) else f"{kind}s"
+
+
 def _check_spans(spans: tuple[tuple[int, int], ...], length: int) -> None:
     for place, (start, end) in enumerate(spans):
         if not 0 <= start <= end <= length:

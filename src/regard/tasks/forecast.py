@@ -58,9 +58,9 @@ def _around(
 _DEMAND = Settings(
     task="forecast",
     data=DataSettings(source="vic-elec", test_rows=30 * 336, validation_rows=12 * 336),
-    series=SeriesSettings(known=("holiday",), zone="Australia/Melbourne"),
+    series=SeriesSettings(known=("holiday",), zone="Australia/Melbourne", stride=4),
     core=CoreSettings(kind="transformer", dim=64, hidden=128, layers=2, dropout=0.1),
-    train=TrainSettings(epochs="auto", batch=64, rate=2e-3),
+    train=TrainSettings(epochs=8, batch=64, rate=2e-3),
 )
 _WEEKS = {"data.test_rows": 30 * 168, "data.validation_rows": 12 * 168}
 _PEDESTRIANS = changed(_DEMAND, {"data.source": "pedestrian", "series.known": (), **_WEEKS})

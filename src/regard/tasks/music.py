@@ -55,7 +55,7 @@ _BACH = Settings(
     data=DataSettings(source="bach"),
     tokens=TokenSettings(kind="words", size=2000, least=2, longest=128, lowercase=False),
     core=CoreSettings(kind="transformer", dim=128, hidden=256, layers=3, dropout=0.3, block_dropout=0.1),
-    train=TrainSettings(epochs=20, batch=16, rate=2e-3, weight_decay=0.05),
+    train=TrainSettings(epochs=10, batch=16, rate=2e-3, weight_decay=0.05),
 )
 
 MUSIC = Task(

@@ -1,28 +1,9 @@
 from __future__ import annotations
 
-import os
-import shutil
-
 import pytest
 from tests.lens.report.browsing import Opened
 
 from regard.lens.report import report
-
-
-@pytest.fixture(scope="session")
-def chromium():
-    found = next(
-        (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
-    )
-    if found is None:
-        why = "the report is tested in a browser, and there is no chromium here; type: sudo apt-get install chromium"
-        pytest.fail(why) if os.environ.get("CI") else pytest.skip(why)
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

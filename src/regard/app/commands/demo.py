@@ -34,7 +34,8 @@ def demo(
     Example:
       regard demo
     """
-    from regard.app.explaining import read, show
+    from regard.app.explaining import Wish, explained, show
+    from regard.app.run_asking import RunAsking
     from regard.app.scores import show_result
     from regard.app.sitting import sit
     from regard.tasks.catalogue import TASKS
@@ -49,7 +50,9 @@ def demo(
     review = held_out(run)
     screen.line()
     screen.title(f"Row {review.number} of the data, held out from training; its label is {review.label!r}")
-    show(screen, read(run, review.text))
+    asked = RunAsking(run, run.typed([review.text]), 0, None)
+    question = asked.question(None)
+    show(screen, asked.reading(explained(screen, question, Wish(), sample=(), choose=()), question))
     screen.line()
     screen.line(f"Next: regard explain {shlex.quote(str(out))} --text 'your own words' --html page.html")
 

@@ -1,13 +1,17 @@
-"""`regard explain`: what a trained run looked at, with evidence beside the picture where there is some."""
+"""`regard explain`: what an answer rests on, with evidence beside the picture."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from regard.app.screen import Screen
+
+if TYPE_CHECKING:
+    from regard.app.explaining import Asked
+    from regard.lens.question import Question
 
 
 def register(app: typer.Typer) -> None:
@@ -16,47 +20,108 @@ def register(app: typer.Typer) -> None:
 
 
 def explain(
-    run: Annotated[Path, typer.Argument(help="Folder of a trained run.")],
+    run: Annotated[Path | None, typer.Argument(help="Folder of a trained run.")] = None,
+    model: Annotated[Path | None, typer.Option(help="Instead of a run: folder of a transformers model.")] = None,
     text: Annotated[str | None, typer.Option(help="The text to read.")] = None,
     file: Annotated[Path | None, typer.Option(help="A text file, read as one text.")] = None,
     data: Annotated[Path | None, typer.Option(help="A file of rows, such as the run was trained on.")] = None,
     row: Annotated[int, typer.Option(min=1, help="Which of the rows that can be used, from 1.")] = 1,
+    target: Annotated[str | None, typer.Option(help="The answer to explain. [the model's own]")] = None,
+    method: Annotated[str | None, typer.Option(help='A method\'s name, or "best", chosen by measuring. [best]')] = None,
+    evidence: Annotated[int, typer.Option(min=0, help="Measure on so many rows of --data too.")] = 0,
+    way: Annotated[
+        list[str] | None, typer.Option(help="How parts are taken away: mask, delete, zero, ... [all; of a model: one]")
+    ] = None,
+    draws: Annotated[int, typer.Option(min=1, help="Random orders that stand beside.")] = 20,
+    seed: Annotated[int, typer.Option(min=0, help="Decides the random orders.")] = 0,
     html: Annotated[Path | None, typer.Option(help="Also write one HTML file that opens offline.")] = None,
-    count: Annotated[int, typer.Option(min=1, help="Words taken away in the check.")] = 5,
-    seed: Annotated[int, typer.Option(min=0, help="Decides the random words of the check.")] = 0,
 ) -> None:
-    """What a trained run looked at.
+    """What an answer rests on, and how far that can be trusted.
 
-    Of a text: the answer, the words coloured by weight (on a terminal), the heaviest words, and a small check: how the
-    probability falls without the heaviest words, and without random ones. Of a row of other data: the answer, and the
-    heaviest units (patches, moments, steps, items); of an answer that is written, where each of its words looked.
+    The answer; the words (patches, moments, ...) by weight; and the evidence: how far the answer's probability falls
+    without the heaviest tenth, without as many at random, without the first and the last. With --evidence N the same
+    on N further rows, with intervals. Of an answer that is written, where each of its words looked, unless --method,
+    --target or --evidence asks for more.
 
     \b
     Examples:
       regard explain runs/sentiment-bilstm --text "Slow at first, then wonderful." --html page.html
+      regard explain runs/sentiment-bilstm --text "..." --data reviews.csv --evidence 200 --method occlusion
       regard explain runs/images --data pictures.parquet --row 3
+      regard explain --model FOLDER --text "The capital of France is" --target " Paris"
       regard explain runs/translate-transformer --text "Click the cell." --html page.html
     """
-    if [text, file, data].count(None) != 2:
-        raise typer.BadParameter("give one of --text, --file and --data")
-    from regard.app.explaining import read, show, show_units, units_page
+    _check(run, model, text, file, data, evidence)
+    from regard.app.explaining import Wish, explained, show
     from regard.app.given_text import typed, whole_file
-    from regard.disk import write_atomically
-    from regard.lens.page import page
-    from regard.tasks.task import Asked
-    from regard.train.run import load_run
+    from regard.lens.explain import BEST
+    from regard.spec.errors import RunError
 
-    screen = Screen()
-    loaded = load_run(run)
-    given = None if data is not None else typed(text) if text is not None else whole_file(Path(str(file)))
-    if given is not None and set(loaded.task.roles) == {"text", "label"}:
-        reading = read(loaded, given, count=count, seed=seed)
-        show(screen, reading)
-        made = None if html is None else page(reading)
-    else:
-        rows = loaded.given(Asked(Path(str(data)), truths=False)) if given is None else loaded.typed([given])
-        found = show_units(screen, loaded, rows, row)
-        made = None if html is None else units_page(loaded, found)
-    if html is not None and made is not None:
-        write_atomically(html, made.encode())
-        screen.line(f"written to {html}")
+    given = typed(text) if text is not None else None if file is None else whole_file(file)
+    screen, asked = Screen(), _asked(run, model, given, data, row)
+    plain = target is None and method is None and not evidence and way is None
+    try:
+        question = None if plain and asked.written() else asked.question(target)
+    except RunError:
+        if not plain:
+            raise
+        question = None
+    if question is None:
+        _looked(screen, asked, html)
+        return
+    wish = Wish(BEST if method is None else method, _ways(way, question, first=model is not None), draws, seed)
+    sample, choose = asked.others(evidence)
+    reading = asked.reading(explained(screen, question, wish, sample=sample, choose=choose), question)
+    show(screen, reading)
+    if html is not None:
+        _write(screen, html, asked.page(reading))
+
+
+def _check(
+    run: Path | None, model: Path | None, text: str | None, file: Path | None, data: Path | None, evidence: int
+) -> None:
+    if (run is None) == (model is None):
+        raise typer.BadParameter("give either the folder of a run, or --model FOLDER")
+    if evidence and data is None:
+        raise typer.BadParameter("it needs --data FILE, rows to measure on", param_hint="--evidence")
+    typed = [text, file].count(None) == 1
+    if not (typed and (data is None or evidence)) and not (text is None and file is None and data is not None):
+        raise typer.BadParameter("give one of --text, --file and --data; beside a text, --data goes with --evidence N")
+    if model is not None and not typed:
+        raise typer.BadParameter("it goes with --text or --file", param_hint="--model")
+
+
+def _asked(run: Path | None, model: Path | None, text: str | None, data: Path | None, row: int) -> Asked:
+    if model is not None:
+        from regard.app.folder_asking import FolderAsking
+        from regard.app.progress import told
+        from regard.app.subject import model_folder
+
+        folder = model_folder(model, lambda event: Screen().line(told(event)))
+        return FolderAsking.of(folder, str(text), data)
+    from regard.app.run_asking import RunAsking
+
+    return RunAsking.of(Path(str(run)), text, data, row)
+
+
+def _ways(typed: list[str] | None, question: Question, *, first: bool) -> tuple[str, ...] | None:
+    """Those that were typed; of a large model the first one alone, for each is as many passes again."""
+    if typed:
+        return tuple(typed)
+    return (question.default,) if first else None
+
+
+def _looked(screen: Screen, asked: Any, html: Path | None) -> None:
+    """Where a run looked whose answers cannot be explained by taking parts away."""
+    from regard.app.attended import show_units, units_page
+
+    found = show_units(screen, asked.run, asked.rows, asked.row)
+    if html is not None:
+        _write(screen, html, units_page(asked.run, found))
+
+
+def _write(screen: Screen, html: Path, made: str) -> None:
+    from regard.disk import write_atomically
+
+    write_atomically(html, made.encode())
+    screen.line(f"written to {html}")

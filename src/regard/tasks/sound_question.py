@@ -1,0 +1,64 @@
+"""A question about what is heard in one recording: which moments the text rests on."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from regard.lens.answers import sequence_score
+from regard.lens.leaf_question import LeafInput, leaf_question
+from regard.lens.question import Attention, Question
+from regard.lens.units import Units
+from regard.spec.errors import SpecError
+from regard.tasks.pair_part import EDGE_ID
+from regard.tasks.pairs_data import target_symbols
+from regard.tasks.sound_front import mel_of
+from regard.tasks.task import Setup
+from regard.tasks.transcriber import Transcriber, best_heard
+from regard.tasks.written_part import WrittenBatch
+
+__all__ = ["sound_question"]
+
+_MOMENT = 0.1  # seconds
+
+
+def sound_question(model: Transcriber, setup: Setup, batch: WrittenBatch, target: str | None) -> Question:
+    """target: a text; by default what the run hears. Its log-probability is the decoder's, the mean over its characters
+    and the end. Units are moments of a tenth of a second.
+
+    Raises `SpecError` for a text of no characters.
+    """
+    samples, lengths = batch.given[0].float(), batch.given[1]
+    if not batch.given[0].is_floating_point():
+        samples = samples / 32768
+    symbols = target_symbols(setup)
+    ids = list(best_heard(model, batch, setup)[0].ids) if target is None else symbols.encode(target).ids
+    if not ids:
+        raise SpecError("nothing is heard in this recording, and no text was given: there is no answer to explain")
+    inputs, wanted = torch.tensor([[EDGE_ID, *ids]]), torch.tensor([*ids, EDGE_ID])
+
+    def score(leaf: Tensor) -> Tensor:
+        context = model.writer.read((leaf, lengths.expand(len(leaf))))
+        logits = model.writer.decoder(context, inputs.expand(len(leaf), -1))
+        return sequence_score(logits, torch.full((len(leaf),), inputs.shape[1] - 1), wanted) / len(wanted)
+
+    seconds = samples.shape[1] / mel_of(setup).rate
+    count = max(1, round(seconds / _MOMENT))
+    cells = torch.arange(samples.shape[1]) * count // samples.shape[1]
+    texts = tuple(f"{place * seconds / count:.2f} to {(place + 1) * seconds / count:.2f} s" for place in range(count))
+    moments = int(model.writer.front(*batch.given).counts[0])
+    return leaf_question(
+        LeafInput(
+            leaf=samples,
+            cells=cells,
+            units=Units(texts, "moment"),
+            target=symbols.decode(ids),
+            score=score,
+            fills={"zero": ("made silent", torch.zeros_like(samples))},
+            attention=Attention(model, lambda: score(samples), torch.arange(moments) * count // moments),
+            of="the samples",
+            name=f"the run's {setup.settings.core.kind}",
+            quantity="probability a character, their geometric mean",
+            together=8,
+        )
+    )
