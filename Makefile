@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 demo: $(VENV)/installed-train
 	$(BIN)/regard demo
 
-test: $(VENV)/installed-dev data browser
+test: $(VENV)/installed-dev data browser web/node_modules
 	$(BIN)/python -m pytest -n $(JOBS) --cov --cov-report=json:.coverage.json --cov-report=
 	$(BIN)/python tests/coverage_floor.py .coverage.json
 
@@ -31,6 +31,11 @@ browser:
 	command -v chromium >/dev/null || \
 	  { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium >/dev/null; } || \
 	  echo "no chromium, and it could not be installed: the browser tests are skipped; apt-get install chromium"
+
+# axe-core, which looks for what keeps people out of the page. Without npm its tests say so.
+web/node_modules: web/package-lock.json
+	command -v npm >/dev/null && npm ci --prefix web --ignore-scripts --no-audit --no-fund --silent && touch $@ || \
+	  echo "no npm, or its packages could not be had: the tests that need axe-core are skipped"
 
 # The page's bundle is committed, so that no build tool is needed; here it is built again and must be the same.
 page:

@@ -25,7 +25,8 @@ from regard.tasks.readers.speech import read_speech
 from regard.tasks.readers.symbols import read_symbols
 
 FOLDER = Path(__file__).parents[1] / "examples"
-BY_HAND = {"README.md", "chinese.csv", "make_samples.py", "messages.jsonl", "numbers.json", "reviews.csv"}
+PROGRAMS = {"keras_reviews.py", "make_samples.py"}
+BY_HAND = {*PROGRAMS, "README.md", "chinese.csv", "messages.jsonl", "numbers.json", "reviews.csv"}
 SAMPLES = [path for path in sorted(FOLDER.rglob("*")) if path.is_file() and "__pycache__" not in path.parts]
 
 
@@ -50,7 +51,7 @@ def test_they_are_small():
 
 def test_the_readme_names_each_file_and_a_command_for_it():
     text = (FOLDER / "README.md").read_text("utf-8")
-    for name in {path.relative_to(FOLDER).parts[0] for path in SAMPLES} - {"README.md", "make_samples.py"}:
+    for name in {path.relative_to(FOLDER).parts[0] for path in SAMPLES} - {"README.md", *PROGRAMS}:
         line = next(line for line in text.splitlines() if line.startswith((f"| `{name}` |", f"| `{name}/` |")))
         assert re.search(rf"`regard (train [a-z-]+ --data|walk --numbers) examples/{re.escape(name)}\b", line)
 

@@ -1,6 +1,6 @@
 // Colours come from the style sheet, so that canvases follow light and dark.
 import { effect, signal } from "@preact/signals";
-import { theme } from "./state";
+import { theme } from "./theme";
 
 export type Rgb = [number, number, number];
 

@@ -1,11 +1,11 @@
-// Every head in a list, the most unusual first. Only the rows in sight are elements: a large model has thousands.
-import { computed, signal, useSignalEffect } from "@preact/signals";
-import { useEffect, useRef, useState } from "preact/hooks";
+// Every head in a list, the most unusual first.
+import { computed, signal } from "@preact/signals";
 import { type HeadRow, index, type Order } from "./payload";
+import { Roll } from "./roll";
 import { choose, chosen, hiding, label, spoken } from "./state";
 import { plural, short } from "./words";
 
-const ROW = 46; // pixels, as .heads li in style.css
+const ROW = 46; // pixels, as .heads li in parts.css
 
 type By = "unusual" | "layer" | "breadth" | "distance";
 const by = signal<By>("unusual");
@@ -26,45 +26,10 @@ const sorted = computed<HeadRow[]>(() => {
 const same = (a: HeadRow | null, b: HeadRow) => a?.layer === b.layer && a?.place === b.place;
 
 export function Heads() {
-  const list = useRef<HTMLUListElement>(null);
-  const [top, setTop] = useState(0);
-  const [height, setHeight] = useState(600);
   const rows = sorted.value;
-  useEffect(() => {
-    const watcher = new ResizeObserver(() => setHeight(list.current!.clientHeight));
-    watcher.observe(list.current!);
-    return () => watcher.disconnect();
-  }, []);
-  useSignalEffect(() => {
-    // only a choice scrolls: when the order changes, its first heads are what is wanted
-    const place = sorted.peek().findIndex((row) => same(chosen.value, row));
-    const box = list.current;
-    if (!box || place < 0) return;
-    if (place * ROW < box.scrollTop) box.scrollTop = place * ROW;
-    if ((place + 1) * ROW > box.scrollTop + box.clientHeight) box.scrollTop = (place + 1) * ROW - box.clientHeight;
-  });
-  const since = Math.max(0, Math.floor(top / ROW) - 4);
-  const until = Math.min(rows.length, Math.ceil((top + height) / ROW) + 4);
-  const at = rows.findIndex((row) => same(chosen.value, row));
   const go = (place: number) => {
-    const row = rows[Math.max(0, Math.min(rows.length - 1, place))];
-    if (!row) return;
-    choose(row);
-    spoken.value = `${label(row)}: ${row.reasons.join("; ")}`;
-  };
-  const key = (event: KeyboardEvent) => {
-    const page = Math.max(1, Math.floor(height / ROW) - 1);
-    const moves: Record<string, number> = {
-      ArrowDown: at + 1,
-      ArrowUp: at - 1,
-      PageDown: at + page,
-      PageUp: at - page,
-      Home: 0,
-      End: rows.length - 1,
-    };
-    if (!(event.key in moves)) return;
-    event.preventDefault();
-    go(moves[event.key]);
+    choose(rows[place]);
+    spoken.value = `${label(rows[place])}: ${rows[place].reasons.join("; ")}`;
   };
   return (
     <section class="panel heads" aria-label="Heads">
@@ -86,45 +51,27 @@ export function Heads() {
         </label>
       </header>
       <p class="legend">{order.value.note}</p>
-      <ul
-        ref={list}
-        role="listbox"
-        tabIndex={0}
-        aria-label="Heads; arrow keys choose one"
-        aria-activedescendant={at >= since && at < until ? `head${at}` : undefined}
-        onScroll={(event) => setTop(event.currentTarget.scrollTop)}
-        onKeyDown={key}
+      <Roll
+        rows={rows}
+        at={rows.findIndex((row) => same(chosen.value, row))}
+        mark={chosen.value}
+        go={go}
+        label="Heads; arrow keys choose one"
+        prefix="head"
+        height={ROW}
+        title={(row) => `${index.layers[row.layer].name}, head ${row.head}: ${row.reasons.join("; ")}`}
       >
-        <li class="space" role="presentation" style={{ height: `${since * ROW}px` }} />
-        {rows.slice(since, until).map((row, i) => (
-          <Row key={`${row.layer}.${row.place}`} row={row} place={since + i} of={rows.length} go={go} />
-        ))}
-        <li class="space" role="presentation" style={{ height: `${(rows.length - until) * ROW}px` }} />
-      </ul>
+        {(row) => (
+          <>
+            <b>{label(row)}</b>
+            {index.layers[row.layer].kind === "cross" && <em>cross</em>}
+            <span class="figures">
+              <i>breadth</i> {short(row.breadth)} <i>distance</i> {short(row.distance)}
+            </span>
+            <span class="why">{row.reasons.join("; ")}</span>
+          </>
+        )}
+      </Roll>
     </section>
-  );
-}
-
-function Row({ row, place, of, go }: { row: HeadRow; place: number; of: number; go: (place: number) => void }) {
-  const on = same(chosen.value, row);
-  const why = row.reasons.join("; ");
-  return (
-    <li
-      id={`head${place}`}
-      role="option"
-      class={on ? "on" : ""}
-      aria-selected={on}
-      aria-posinset={place + 1}
-      aria-setsize={of}
-      title={`${index.layers[row.layer].name}, head ${row.head}: ${why}`}
-      onClick={() => go(place)}
-    >
-      <b>{label(row)}</b>
-      {index.layers[row.layer].kind === "cross" && <em>cross</em>}
-      <span class="figures">
-        <i>breadth</i> {short(row.breadth)} <i>distance</i> {short(row.distance)}
-      </span>
-      <span class="why">{why}</span>
-    </li>
   );
 }

@@ -1,13 +1,15 @@
 // The page: heads on the left, the text and what a unit of it reads in the middle, maps of heads on the right.
 import { render } from "preact";
+import { Choice } from "./choice";
 import { Heads } from "./heads";
 import { HeadMap } from "./map";
 import { sinks } from "./mass";
 import { index } from "./payload";
 import { Reads } from "./reads";
 import { Scatter } from "./scatter";
-import { here, hiding, item, open, rest, spoken, streams, theme, type Theme } from "./state";
-import { Choice, Texts } from "./text";
+import { here, hiding, item, open, rest, spoken, streams } from "./state";
+import { Texts } from "./text";
+import { type Theme, theme } from "./theme";
 import { percent, plural, whole } from "./words";
 
 function Inputs() {

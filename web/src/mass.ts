@@ -1,6 +1,7 @@
 // Mass received by the units of a sequence, as the chosen scope sees it, and what is hidden of it.
 import { computed } from "@preact/signals";
 import { index } from "./payload";
+import { shaded } from "./shading";
 import { arrived, chosen, here, hiding, item, rowOf, scale, scope, streams } from "./state";
 import { percent } from "./words";
 
@@ -12,9 +13,6 @@ export interface Mass {
   layers: number;
   heads: number;
 }
-
-const LEVELS = 15;
-const RANK_POWER = 6.6; // 0.9^6.6 = 0.5
 
 function ofLayers(layers: number[], count: number): Mass {
   const values = new Float64Array(count);
@@ -84,29 +82,6 @@ export const shades = computed<Uint8Array[]>(() =>
     return shaded(mass.values, hidden.value[stream], scale.value);
   }),
 );
-
-function shaded(values: Float64Array, without: Set<number>, by: string): Uint8Array {
-  const levels = new Uint8Array(values.length);
-  const places = Array.from(values.keys()).filter((i) => values[i] > 0 && !without.has(i));
-  if (!places.length) return levels;
-  if (by === "rank") {
-    places.sort((a, b) => values[a] - values[b]);
-    for (let since = 0, until = 0; since < places.length; since = until) {
-      while (until < places.length && values[places[until]] === values[places[since]]) until += 1;
-      const middle = (since + until) / 2; // units that receive the same share one rank
-      const level = Math.round(LEVELS * (middle / places.length) ** RANK_POWER);
-      for (let i = since; i < until; i++) levels[places[i]] = level;
-    }
-    return levels;
-  }
-  const heaviest = places.reduce((most, i) => Math.max(most, values[i]), 0);
-  for (const place of places) {
-    const share = values[place] / heaviest;
-    const shade = by === "linear" ? share : 1 + Math.log10(share) / 3;
-    levels[place] = Math.max(0, Math.round(LEVELS * shade));
-  }
-  return levels;
-}
 
 /** How uneven the mass is, in words: ranks alone make much of small differences. */
 export function spread(stream: number): string {

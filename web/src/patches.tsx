@@ -1,11 +1,12 @@
 // A picture as its grid of patches, shaded by mass received; without the picture, the grid alone.
 import { useSignalEffect } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { colour, palette, ramp } from "./colours";
+import { palette } from "./colours";
 import { described } from "./describe";
 import { shades } from "./mass";
 import type { StreamText } from "./payload";
 import { underlined } from "./reading";
+import { drawPatches } from "./patching";
 import { here, read, spoken, unit } from "./state";
 import { alone, plural } from "./words";
 
@@ -17,7 +18,17 @@ export function Patches({ number, text }: { number: number; text: StreamText }) 
   const image = here.value.image;
   const [shape, setShape] = useState(rows / cols);
   const paint = () => {
-    if (canvas.current) draw(canvas.current, picture.current, number, rows, cols, row.special);
+    if (!canvas.current) return;
+    const at = unit.value;
+    drawPatches(canvas.current, {
+      picture: picture.current,
+      rows,
+      cols,
+      special: row.special,
+      levels: shades.value[number],
+      marked: underlined.value.get(number) ?? [],
+      chosen: at?.stream === number ? at.place : -1,
+    });
   };
   useSignalEffect(() => {
     palette.value;
@@ -99,52 +110,4 @@ export function Patches({ number, text }: { number: number; text: StreamText }) 
       />
     </div>
   );
-}
-
-function draw(
-  canvas: HTMLCanvasElement,
-  picture: HTMLImageElement | null,
-  number: number,
-  rows: number,
-  cols: number,
-  special: number,
-): void {
-  const ratio = window.devicePixelRatio || 1;
-  const shape = picture ? picture.naturalHeight / picture.naturalWidth : rows / cols;
-  const wide = Math.round(canvas.clientWidth * ratio);
-  if (!wide) return;
-  const high = Math.round(wide * shape);
-  if (canvas.width !== wide || canvas.height !== high) {
-    canvas.width = wide;
-    canvas.height = high;
-  }
-  const pen = canvas.getContext("2d")!;
-  pen.clearRect(0, 0, wide, high);
-  if (picture) pen.drawImage(picture, 0, 0, wide, high);
-  const levels = shades.value[number];
-  const colours = ramp();
-  const paper = (alpha: number) => colour("--panel").replace(")", ` / ${alpha.toFixed(3)})`);
-  const [w, h] = [wide / cols, high / rows];
-  const box = (place: number): [number, number, number, number] => {
-    const [y, x] = [Math.floor((place - special) / cols), (place - special) % cols];
-    return [Math.round(x * w), Math.round(y * h), Math.round((x + 1) * w) - Math.round(x * w), Math.round((y + 1) * h) - Math.round(y * h)];
-  };
-  for (let place = special; place < special + rows * cols; place++) {
-    const share = levels[place] / 15;
-    const [red, green, blue] = colours[Math.round(255 * share)];
-    // on a picture what is little read fades, so that what is read keeps its own colours
-    pen.fillStyle = picture ? paper(0.85 * (1 - share)) : `rgb(${red} ${green} ${blue})`;
-    pen.fillRect(...box(place));
-  }
-  pen.strokeStyle = colour("--focus");
-  for (const place of underlined.value.get(number) ?? []) {
-    if (place < special) continue;
-    pen.lineWidth = ratio;
-    pen.strokeRect(...box(place));
-  }
-  const at = unit.value;
-  if (at?.stream === number && at.place >= special) {
-    pen.lineWidth = 3 * ratio;
-    pen.strokeRect(...box(at.place));
-  }
 }

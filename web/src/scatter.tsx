@@ -1,170 +1,33 @@
-// Breadth against distance: one point a head, stronger in later layers. Arrow keys go through the points from left to
-// right; a click chooses.
-import { useRef } from "preact/hooks";
+// The panel of breadth against distance.
 import { order } from "./heads";
 import { type HeadRow, index } from "./payload";
+import { Points } from "./points";
 import { choose, chosen, label, spoken } from "./state";
-import { short, whole } from "./words";
+import { short } from "./words";
 
-const WIDE = 380;
-const HIGH = 180;
-const PAD = { left: 36, right: 8, top: 18, bottom: 28 };
-
-/** Round numbers from `least` to `most`: 1, 10, 100 …, with steps between where there would be fewer than three. */
-function ticks(least: number, most: number): number[] {
-  let found: number[] = [];
-  for (const steps of [[1], [1, 2, 5], [1, 2, 3, 4, 5, 6, 7, 8, 9]]) {
-    found = [];
-    for (let decade = 1; decade <= most; decade *= 10) found.push(...steps.map((step) => step * decade));
-    found = found.filter((tick) => tick >= least && tick <= most);
-    if (found.length > 2) break;
-  }
-  return found;
-}
-
-/** The largest of 1, 2, 5, 10, 20 … that is not above `value`. */
-const below = (value: number): number => {
-  const decade = 10 ** Math.floor(Math.log10(Math.max(1, value)));
-  return decade * (value >= 5 * decade ? 5 : value >= 2 * decade ? 2 : 1);
-};
-
-/** Where the axes begin and end: distances under one place begin at 0. */
-function extents(rows: HeadRow[]) {
-  const breadths = rows.map((row) => Math.max(1, row.breadth));
-  const distances = rows.map((row) => row.distance);
-  const nearest = Math.min(...distances);
-  return {
-    narrow: below(Math.min(...breadths)),
-    wide: Math.max(...breadths) * 1.05,
-    near: nearest < 1 ? 0 : below(nearest),
-    far: Math.max(2, ...distances) * 1.05,
-  };
-}
-
-/** From breadth and distance to pixels. */
-function scaled(rows: HeadRow[]) {
-  const { narrow, wide, near, far } = extents(rows);
-  const x = (breadth: number) => {
-    const share = Math.log(Math.max(1, breadth) / narrow) / (Math.log(wide / narrow) || 1);
-    return PAD.left + share * (WIDE - PAD.left - PAD.right);
-  };
-  const y = (distance: number) => {
-    const share = (Math.log1p(distance) - Math.log1p(near)) / (Math.log1p(far) - Math.log1p(near));
-    return HIGH - PAD.bottom - share * (HIGH - PAD.top - PAD.bottom);
-  };
-  return { x, y, narrow, wide, near, far };
-}
-
-function Axes({ x, y, narrow, wide, near, far }: ReturnType<typeof scaled>) {
-  return (
-    <g class="axes" aria-hidden="true">
-      {ticks(narrow, wide).map((tick) => (
-        <g key={tick}>
-          <line x1={x(tick)} x2={x(tick)} y1={PAD.top} y2={HIGH - PAD.bottom} />
-          <text x={x(tick)} y={HIGH - PAD.bottom + 11} text-anchor="middle">
-            {whole(tick)}
-          </text>
-        </g>
-      ))}
-      {[...(near ? [] : [0]), ...ticks(Math.max(1, near), far)].map((tick) => (
-        <g key={tick}>
-          <line x1={PAD.left} x2={WIDE - PAD.right} y1={y(tick)} y2={y(tick)} />
-          <text x={PAD.left - 4} y={y(tick) + 3} text-anchor="end">
-            {whole(tick)}
-          </text>
-        </g>
-      ))}
-      <text class="title" x={WIDE - PAD.right} y={HIGH - 4} text-anchor="end">
-        breadth, keys (log)
-      </text>
-      <text class="title" x={PAD.left} y={10}>
-        distance, {index.layers.some((layer) => layer.kind === "cross") ? "places" : "keys"} (log)
-      </text>
-    </g>
-  );
-}
+const describe = (row: HeadRow) =>
+  `${label(row)}: breadth ${short(row.breadth)} keys, distance ${short(row.distance)}`;
 
 export function Scatter() {
   const rows = order.value.heads;
-  const svg = useRef<SVGSVGElement>(null);
-  const scales = scaled(rows);
-  const { x, y } = scales;
-  const across = [...rows].sort((a, b) => a.breadth - b.breadth);
-  const at = across.findIndex((row) => row.layer === chosen.value?.layer && row.place === chosen.value?.place);
-  const last = Math.max(1, index.layers.length - 1);
-  const describe = (i: number) => {
-    const row = across[i];
-    return `${label(row)}: breadth ${short(row.breadth)} keys, distance ${short(row.distance)}`;
-  };
-  const go = (i: number) => {
-    const row = across[Math.max(0, Math.min(across.length - 1, i))];
-    if (!row) return;
-    choose(row);
-    spoken.value = describe(across.indexOf(row));
-  };
-  const key = (event: KeyboardEvent) => {
-    const moves: Record<string, number> = {
-      ArrowRight: at + 1,
-      ArrowUp: at + 1,
-      ArrowLeft: at - 1,
-      ArrowDown: at - 1,
-      Home: 0,
-      End: across.length - 1,
-    };
-    if (!(event.key in moves)) return;
-    event.preventDefault();
-    go(moves[event.key]);
-  };
-  const nearest = (event: MouseEvent): number => {
-    const matrix = svg.current!.getScreenCTM()!.inverse();
-    const point = new DOMPoint(event.clientX, event.clientY).matrixTransform(matrix);
-    let best = -1;
-    let least = 14 ** 2;
-    across.forEach((row, i) => {
-      const off = (x(row.breadth) - point.x) ** 2 + (y(row.distance) - point.y) ** 2;
-      if (off < least) [least, best] = [off, i];
-    });
-    return best;
-  };
-  const on = across[at];
+  const at = chosen.value;
   return (
     <section class="panel scatter" aria-label="Breadth against distance">
       <header>
         <h2>Breadth against distance</h2>
       </header>
-      <svg
-        ref={svg}
-        viewBox={`0 0 ${WIDE} ${HIGH}`}
-        role="listbox"
-        tabindex={0}
-        aria-label="Heads by breadth; arrow keys choose the next one"
-        aria-activedescendant={at >= 0 ? `point${at}` : undefined}
-        onKeyDown={key}
-        onClick={(event) => {
-          const i = nearest(event);
-          if (i >= 0) go(i);
+      <Points
+        rows={rows}
+        chosen={rows.find((row) => row.layer === at?.layer && row.place === at?.place) ?? null}
+        choose={choose}
+        describe={describe}
+        say={(text) => {
+          spoken.value = text;
         }}
-        onMouseMove={(event) => {
-          const i = nearest(event);
-          if (i >= 0) spoken.value = describe(i);
-        }}
-      >
-        <Axes {...scales} />
-        {across.map((row, i) => (
-          <circle
-            key={`${row.layer}.${row.place}`}
-            id={`point${i}`}
-            role="option"
-            aria-selected={i === at}
-            aria-label={describe(i)}
-            cx={x(row.breadth)}
-            cy={y(row.distance)}
-            r={3}
-            fill-opacity={0.25 + (0.65 * row.layer) / last}
-          />
-        ))}
-        {on && <circle class="ring" cx={x(on.breadth)} cy={y(on.distance)} r={6} aria-hidden="true" />}
-      </svg>
+        label="Heads by breadth; arrow keys choose the next one"
+        across="breadth, keys (log)"
+        up={`distance, ${index.layers.some((layer) => layer.kind === "cross") ? "places" : "keys"} (log)`}
+      />
       <p class="legend">Stronger: later layers.</p>
     </section>
   );

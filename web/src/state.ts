@@ -1,17 +1,15 @@
 // What is chosen, and what follows from it. Components read these; only the functions below change them.
 import { batch, computed, effect, signal } from "@preact/signals";
 import { type Arrays, type HeadRow, index, section, type StreamText, texts } from "./payload";
+import type { Scale } from "./shading";
 
 export type Scope = "all" | "layer" | "head";
-export type Scale = "rank" | "log" | "linear";
-export type Theme = "auto" | "light" | "dark";
 
 export const item = signal(0);
 export const chosen = signal<HeadRow | null>(index.order.heads[0] ?? null);
 export const scope = signal<Scope>("all");
 export const scale = signal<Scale>("rank");
 export const hiding = signal(false);
-export const theme = signal<Theme>("auto");
 export const unit = signal<{ stream: number; place: number } | null>(null);
 export const spoken = signal("");
 
@@ -59,12 +57,6 @@ export async function rest(number: number): Promise<void> {
     await new Promise((done) => setTimeout(done));
   }
 }
-
-effect(() => {
-  const root = document.documentElement;
-  if (theme.value === "auto") delete root.dataset.theme;
-  else root.dataset.theme = theme.value;
-});
 
 effect(() => {
   const head = chosen.value;

@@ -1,12 +1,14 @@
 // The sequences of an input, shaded by mass received: texts, and pictures as grids of patches.
 import { useSignalEffect } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
+import { Choice } from "./choice";
 import { described } from "./describe";
 import { hidden, masses, scaleWords, shades, spread } from "./mass";
 import { Patches } from "./patches";
 import { index, type StreamText } from "./payload";
 import { underlined } from "./reading";
-import { chosen, here, item, label, read, scale, type Scale, scope, type Scope, spoken, streams, unit } from "./state";
+import { chosen, here, item, label, read, scale, scope, type Scope, spoken, streams, unit } from "./state";
+import type { Scale } from "./shading";
 import { Typeset } from "./typeset";
 import { plural } from "./words";
 
@@ -165,31 +167,5 @@ export function Texts() {
         </div>
       ))}
     </section>
-  );
-}
-
-export function Choice(props: {
-  name: string;
-  label: string;
-  value: string;
-  options: [string, string][];
-  set: (value: string) => void;
-}) {
-  return (
-    <fieldset class="choice">
-      <legend>{props.label}</legend>
-      {props.options.map(([value, text]) => (
-        <label key={value} class={value === props.value ? "on" : ""}>
-          <input
-            type="radio"
-            name={props.name}
-            value={value}
-            checked={value === props.value}
-            onChange={() => props.set(value)}
-          />
-          {text}
-        </label>
-      ))}
-    </fieldset>
   );
 }

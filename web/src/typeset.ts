@@ -14,7 +14,7 @@ interface Block {
 export class Typeset {
   private blocks: Block[] = [];
   private watcher: IntersectionObserver;
-  private shades: Uint8Array = new Uint8Array();
+  private shades: ArrayLike<number> = [];
   private hidden = new Set<number>();
   private marked = new Set<number>();
   private selected = -1;
@@ -50,7 +50,8 @@ export class Typeset {
     this.host.textContent = "";
   }
 
-  paint(shades: Uint8Array, hidden: Set<number>): void {
+  /** Shades from 0 to 15; what speaks against an answer goes down to -15. */
+  paint(shades: ArrayLike<number>, hidden: Set<number>): void {
     this.shades = shades;
     this.hidden = hidden;
     for (const block of this.blocks) if (block.filled) this.dress(block);
@@ -158,7 +159,8 @@ export class Typeset {
   private dress(block: Block): void {
     for (const span of block.element.children) {
       const place = Number(span.id.slice(this.prefix.length));
-      let name = `u m${this.shades[place] ?? 0}`;
+      const shade = this.shades[place] ?? 0;
+      let name = shade < 0 ? `u n${-shade}` : `u m${shade}`;
       if (this.special.has(place)) name += " special";
       if (this.text.texts[place].startsWith("\n")) name += " break";
       if (this.hidden.has(place)) name += " sink";

@@ -16,10 +16,13 @@ from regard.app.commands import (
     demo,
     evaluate,
     explain,
+    export,
     observe,
     plan,
     predict,
     profile,
+    serve,
+    studio,
     tasks,
     train,
     walk,
@@ -47,7 +50,24 @@ app = typer.Typer(
     context_settings={"help_option_names": ["--help", "-h"]},
 )
 _BUDGETS = (profile, allocate, compare)
-for module in (demo, train, evaluate, predict, explain, observe, check, tasks, plan, walk, bench, *_BUDGETS, calibrate):
+for module in (
+    demo,
+    train,
+    studio,
+    evaluate,
+    predict,
+    explain,
+    export,
+    serve,
+    observe,
+    check,
+    tasks,
+    plan,
+    walk,
+    bench,
+    *_BUDGETS,
+    calibrate,
+):
     module.register(app)
 app.add_typer(data.group, name="data")
 
