@@ -9,6 +9,7 @@ from regard.engine.plan import Plan
 from regard.kernels.sketch import Sketch
 from regard.lens.explain import ask, explain
 from regard.lens.explanation import Explanation
+from regard.lens.notebook import show
 from regard.lens.question import Question
 from regard.lens.trace import Trace
 from regard.lens.watch import watch
@@ -140,6 +141,7 @@ __all__ = [
     "observe",
     "plan",
     "request",
+    "show",
     "use",
     "watch",
 ]

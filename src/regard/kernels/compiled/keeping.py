@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numba
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
@@ -62,7 +63,7 @@ def _spread(builder: Any, number: Any) -> Any:
     )
 
 
-def _plain_kept(bits: Array, start: int, floor: int, places: Array, found: Array, held: int) -> int:
+def _plain_kept(bits: Array, start: int, floor: np.int32, places: Array, found: Array, held: int) -> int:
     for key in range(start, start + LANES):
         if bits[key] >= floor:
             places[held], found[held] = key, bits[key]
@@ -70,7 +71,7 @@ def _plain_kept(bits: Array, start: int, floor: int, places: Array, found: Array
     return held
 
 
-def _plain_still(bits: Array, start: int, floor: int, places: Array, found: Array, held: int) -> int:
+def _plain_still(bits: Array, start: int, floor: np.int32, places: Array, found: Array, held: int) -> int:
     for key in range(start, start + LANES):
         if bits[key] >= floor:
             places[held], found[held] = places[key], bits[key]
