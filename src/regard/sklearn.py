@@ -3,7 +3,7 @@
 Loading this module loads scikit-learn; `import regard` does not.
 """
 
-from regard.tasks.extra import require
+from regard.spec.extra import require
 
 require("sklearn", "accelerate", "tokenizers", "pydantic", "safetensors", what="regard.sklearn")
 

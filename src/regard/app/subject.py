@@ -207,7 +207,7 @@ def _pooled(trace: Trace, units: Units) -> Trace:
 
 def picture_from(path: Path) -> Image:
     """A picture file's colours. Raises `DataError` for what is none that can be read."""
-    from regard.tasks.extra import require
+    from regard.spec.extra import require
 
     require("PIL", what="reading a picture", extra="transformers")
     from PIL import Image, UnidentifiedImageError

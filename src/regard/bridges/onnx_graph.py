@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from regard.bridges.onnx_operators import translations
 from regard.spec.errors import RunError
-from regard.tasks.extra import require
+from regard.spec.extra import require
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

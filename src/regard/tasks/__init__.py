@@ -1,7 +1,7 @@
 """Tasks: data from plain files, checked first; models, losses, scores with their protocol, and baselines."""
 
 # ruff: noqa: E402 - what is missing is said before the first import fails on it
-from regard.tasks.extra import require
+from regard.spec.extra import require
 
 require("pydantic", "pyarrow", "sklearn", "tokenizers")
 

@@ -1,7 +1,7 @@
 """Training: one loop over `accelerate`, exact resume, a folder for each run, and runs that answer."""
 
 # ruff: noqa: E402 - what is missing is said before the first import fails on it
-from regard.tasks.extra import require
+from regard.spec.extra import require
 
 require("accelerate", "safetensors")
 

@@ -104,9 +104,7 @@ def test_completeness_the_weights_add_up_to_what_the_score_moved():
 
 
 def test_without_captum_the_command_that_installs_it_is_told(monkeypatch):
-    from regard.lens.methods import integrated_gradients
-
-    monkeypatch.setattr(integrated_gradients, "find_spec", lambda name: None)
+    monkeypatch.setattr("regard.spec.extra.find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"pip install 'regard\[explain\]'"):
         weigh(numbers(linear), "integrated gradients")
 

@@ -221,6 +221,6 @@ def test_what_does_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     for wrong in (torch.zeros(2, 3), torch.zeros(1, 4), torch.zeros(2, 4).long(), torch.zeros(2, 0)):
         with pytest.raises(ShapeError, match=r"expected \(objects,\) int64 and"):
             Objects(torch.zeros(2).long(), wrong)
-    monkeypatch.setitem(__import__("sys").modules, "scipy.optimize", None)
+    monkeypatch.setattr("regard.spec.extra.find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"pip install 'regard\[train\]'"):
         cheapest(torch.zeros(1, 1))

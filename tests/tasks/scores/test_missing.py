@@ -2,8 +2,8 @@
 
 import pytest
 
+from regard.spec import extra
 from regard.spec.errors import MissingExtraError
-from regard.tasks import extra
 from regard.tasks.scores.summaries import rouge
 from regard.tasks.scores.transcripts import character_errors, word_errors
 from regard.tasks.scores.translation import bleu, chrf

@@ -83,7 +83,7 @@ def test_a_model_without_terms_is_its_parts_alone(tmp_path, monkeypatch):
 
 
 def test_without_transformers_the_extra_is_named(parts, tmp_path, monkeypatch):
-    monkeypatch.setattr("regard.tasks.extra.find_spec", lambda name: None)
+    monkeypatch.setattr("regard.spec.extra.find_spec", lambda name: None)
     with pytest.raises(
         MissingExtraError, match=r"reading a GGUF file needs transformers, gguf.*'regard\[transformers\]'"
     ):

@@ -38,7 +38,7 @@ def serve(
       regard serve runs/sentiment-bilstm --port 9000 --batch 32 --wait-ms 8
       curl -H "Content-Type: application/json" -d '{"texts": ["A quiet, lovely film."]}' 127.0.0.1:8000/answer
     """
-    from regard.tasks.extra import require
+    from regard.spec.extra import require
 
     require("fastapi", "uvicorn", "prometheus_client", what="regard serve", extra="serve")
     from regard.app.serving.limits import Limits

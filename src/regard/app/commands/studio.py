@@ -38,7 +38,7 @@ def studio(
     """
     if language not in _LANGUAGES:
         raise typer.BadParameter(f"{language!r} is none of {', '.join(_LANGUAGES)}", param_hint="--language")
-    from regard.tasks.extra import require
+    from regard.spec.extra import require
 
     require("fastapi", "uvicorn", what="regard studio", extra="studio")
     from regard.app.progress import told

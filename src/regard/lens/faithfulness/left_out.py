@@ -9,13 +9,12 @@ make an explanation right: two units that say the same do not matter one by one.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.util import find_spec
 
 import numpy as np
 
 from regard.lens.faithfulness.metric import Better
 from regard.lens.faithfulness.orders import Floats, Order, Rows
-from regard.spec.errors import MissingExtraError
+from regard.spec.extra import require
 
 
 @dataclass(frozen=True)
@@ -30,10 +29,7 @@ class LeftOut:
         return ~np.eye(len(order), dtype=np.bool_)
 
     def value(self, weights: Floats, whole: float, found: Floats) -> float:
-        if find_spec("scipy") is None:
-            raise MissingExtraError(
-                "Kendall's tau needs scipy, which is not installed; type: pip install 'regard[train]'"
-            )
+        require("scipy", what="Kendall's tau")
         from scipy.stats import kendalltau
 
         falls = whole - found

@@ -11,14 +11,14 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from torch import nn
 
-from regard.spec.errors import MissingExtraError, SpecError
+from regard.spec.errors import SpecError
+from regard.spec.extra import require
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,7 @@ def randomised(
         SpecError: there is no parameter under one of the names.
         MissingExtraError: scipy is not installed.
     """
-    if find_spec("scipy") is None:
-        raise MissingExtraError(
-            "rank correlations need scipy, which is not installed; type: pip install 'regard[train]'"
-        )
+    require("scipy", what="a rank correlation")
     names = layers_from_the_top(model) if layers is None else tuple(layers)
     true = np.asarray(explain(model), dtype=np.float64)
     changed, drawn = copy.deepcopy(model), torch.Generator().manual_seed(seed)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -10,7 +9,7 @@ from torch import Tensor
 
 from regard.lens.methods.method import Asking, Method, Weighed, gradients_of
 from regard.lens.question import Gradients, Question
-from regard.spec.errors import MissingExtraError
+from regard.spec.extra import require
 
 _STEPS = (16, 32, 64, 128, 256)  # tried one after the other, until the gap is small enough
 _TOGETHER = 16  # points of the way that go through the model at once
@@ -19,10 +18,7 @@ _TOGETHER = 16  # points of the way that go through the model at once
 def _weigh(question: Question, asking: Asking) -> Weighed:
     """The integral's completeness: the weights add up to score(input) - score(baseline). What is missing is its gap,
     told in `how` as a share of that difference."""
-    if find_spec("captum") is None:
-        raise MissingExtraError(
-            "integrated gradients are worked out by captum, which is not installed; type: pip install 'regard[explain]'"
-        )
+    require("captum", what="the method integrated gradients", extra="explain")
     given = gradients_of(question)
     with torch.no_grad():
         moved = float((given.score(given.leaf) - given.score(given.baseline)).sum())

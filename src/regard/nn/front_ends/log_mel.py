@@ -189,5 +189,6 @@ def _mirrored(lengths: Tensor, many: int, before: int) -> Tensor:
 @lru_cache(maxsize=16)
 def _constants(settings: LogMel, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """Window (window,) and filters (fft // 2 + 1, mels). Not buffers: a module in bfloat16 would round them."""
-    window = torch.hann_window(settings.window, dtype=torch.float64)
-    return window.to(device, dtype), torch.from_numpy(settings.filters()).to(device, dtype)
+    with torch.inference_mode(False):  # they are kept, also for a later call that wants gradients
+        window = torch.hann_window(settings.window, dtype=torch.float64)
+        return window.to(device, dtype), torch.from_numpy(settings.filters()).to(device, dtype)

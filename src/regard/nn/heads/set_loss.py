@@ -10,7 +10,8 @@ from torch.nn import functional as F
 
 from regard.nn.heads.boxes import FoundBoxes, Objects
 from regard.nn.heads.overlap import generalised_iou
-from regard.spec.errors import MissingExtraError, ShapeError, SpecError
+from regard.spec.errors import ShapeError, SpecError
+from regard.spec.extra import require
 from regard.spec.value import is_number
 
 Pairs = tuple[Tensor, Tensor]  # (queries, objects), int64, of one item: query queries[i] is to be object objects[i]
@@ -94,12 +95,9 @@ def cheapest(cost: Tensor) -> Pairs:
     The Hungarian method (Kuhn 1955), by `scipy.optimize.linear_sum_assignment`. Raises `SpecError` for a cost that is
     not finite, `MissingExtraError` without scipy.
     """
-    try:
-        from scipy.optimize import linear_sum_assignment
-    except ImportError:
-        raise MissingExtraError(
-            "matching learned queries needs scipy, which is not installed; type: pip install 'regard[train]'"
-        ) from None
+    require("scipy", what="matching learned queries")
+    from scipy.optimize import linear_sum_assignment
+
     if not bool(cost.isfinite().all()):
         raise SpecError(
             "a cost of matching queries and objects is not finite: the head gave NaN or infinity; lower the learning "

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regard.spec.errors import DataError
-from regard.tasks.extra import require
+from regard.spec.extra import require
 
 Mode = Literal["L", "RGB"]  # grey, colour
 

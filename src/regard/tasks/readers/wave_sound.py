@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regard.spec.errors import DataError, SpecError
-from regard.tasks.extra import require
+from regard.spec.extra import require
 
 _SILENT = 1e-4  # of full scale (-80 dB, three steps of 16 bits): no sample is further from their mean
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from regard.spec.errors import SpecError
-from regard.tasks.extra import require
+from regard.spec.extra import require
 from regard.tasks.scores.measure import Measure, Scored, mean_of, paired
 
 _KINDS = {"1": "rouge1", "2": "rouge2", "L": "rougeL"}

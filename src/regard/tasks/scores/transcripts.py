@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from regard.spec.errors import DataError
-from regard.tasks.extra import require
+from regard.spec.extra import require
 from regard.tasks.scores.measure import Measure, Scored, paired, ratio_of
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from regard.spec.errors import SpecError
-from regard.tasks.extra import require
+from regard.spec.extra import require
 from regard.tasks.scores.interval import Floats
 from regard.tasks.scores.measure import Measure, Scored, made_of, paired
 

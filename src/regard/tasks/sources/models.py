@@ -8,9 +8,9 @@ from contextlib import redirect_stderr
 from io import StringIO
 from pathlib import Path
 
+from regard.spec.extra import require
 from regard.tasks.archive import member, members
 from regard.tasks.event import Listener, Note
-from regard.tasks.extra import require
 from regard.tasks.packages import Package
 from regard.tasks.sources.source import Source
 

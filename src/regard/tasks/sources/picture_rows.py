@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from regard.tasks.extra import require
+from regard.spec.extra import require
 
 ROWS_A_GROUP = 1000
 

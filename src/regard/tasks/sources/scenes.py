@@ -15,8 +15,8 @@ from typing import Any, Literal
 
 from numpy.random import RandomState
 
+from regard.spec.extra import require
 from regard.tasks.event import Listener
-from regard.tasks.extra import require
 from regard.tasks.sources.composing import Scene, compose
 from regard.tasks.sources.emoji import HOME, LICENCE, PACKAGES, Emoji, emoji
 from regard.tasks.sources.picture_rows import png

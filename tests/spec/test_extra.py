@@ -3,7 +3,7 @@
 import pytest
 
 from regard.spec.errors import MissingExtraError
-from regard.tasks.extra import require
+from regard.spec.extra import require
 
 
 def test_what_is_there_is_fine():
