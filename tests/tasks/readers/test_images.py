@@ -99,3 +99,16 @@ def test_a_file_that_is_gone_is_named(folder):
     row.place.path.unlink()
     with pytest.raises(DataError, match=r"1.png: No such file or directory; put it back"):
         list(contents([row.place]))
+
+
+def test_one_picture_to_be_answered_is_its_own_file(folder, reasons):
+    first = read_images(folder).rows[0]
+    file = next(path for path in sorted(folder.rglob("*.png")) if path.is_file())
+    found = read_images(file, label=None)
+    assert [(row.number, row.mark, row.label) for row in found.rows] == [(1, first.mark, "")]
+    assert found.name == file.name
+    file.write_bytes(file.read_bytes()[:40])
+    (reason,) = reasons(read_images(file, label=None)).values()
+    assert reason.startswith(file.name)
+    with pytest.raises(DataError, match="is of no known kind"):
+        read_images(file)

@@ -58,3 +58,13 @@ def test_a_rate_that_was_asked_for_holds_for_all(recordings):
 
 def test_recordings_to_be_written_down(recordings):
     assert [row.text for row in read_speech(recordings, text=None).rows][:1] == [""]
+
+
+def test_one_recording_to_be_answered_is_its_own_file(recordings, reasons):
+    folder = recordings.parent
+    (row,) = read_speech(folder / "a.wav", text=None).rows
+    assert (row.number, row.path.name, row.text) == (1, "a.wav", "")
+    assert row.mark == read_speech(recordings).rows[0].mark
+    silent = read_speech(folder / "silent.wav", text=None)
+    assert reasons(silent) == {1: "silent.wav is silent for all of its 0.01 seconds"}
+    assert reasons(read_speech(folder / "none.wav", text=None)) == {1: "there is no file none.wav"}

@@ -11,7 +11,7 @@ from regard.spec.errors import DataError
 from regard.tasks.readers.digest import files_below
 from regard.tasks.readers.faults import label_fault
 from regard.tasks.readers.identity import Identity, exact_mark, joined_mark
-from regard.tasks.readers.picture import Look, look
+from regard.tasks.readers.picture import SUFFIXES, Look, look
 from regard.tasks.readers.picture_cells import Place, picture_file, picture_of
 from regard.tasks.readers.reading import read_records
 from regard.tasks.readers.records import Record, records_of
@@ -34,7 +34,8 @@ class Image:
 
 
 def read_images(path: str | Path, *, image: str = "image", label: str | None = "label") -> Reading[Image]:
-    """Reads pictures and decodes each once, to see that it can be. `label=None`: pictures alone, to be answered.
+    """Reads pictures and decodes each once, to see that it can be. `label=None`: pictures alone, to be answered; then
+    one picture's own file will do.
 
     A folder's pictures are numbered in order of their paths, and a picture's class is the folder it is in, directly
     below the one given. Refused are pictures that are cut short, animated, of more than 50 million pixels, or no
@@ -46,6 +47,8 @@ def read_images(path: str | Path, *, image: str = "image", label: str | None = "
     path = Path(path)
     if path.is_dir():
         return _folder(path, labelled=label is not None)
+    if path.suffix.lower() in SUFFIXES and label is None:
+        return _judged(path.parent, [path], labelled=False)
     records = records_of(path)
     records.need(image, label)
 
@@ -82,6 +85,10 @@ def _folder(folder: Path, *, labelled: bool) -> Reading[Image]:
     files = files_below(folder)
     if not files:
         raise DataError(f"{folder} is empty; it needs one folder a class, with pictures in it")
+    return _judged(folder, files, labelled=labelled)
+
+
+def _judged(folder: Path, files: Sequence[Path], *, labelled: bool) -> Reading[Image]:
     rows: list[Image] = []
     refused: list[Refused] = []
     for number, file in enumerate(files, start=1):
@@ -90,7 +97,8 @@ def _folder(folder: Path, *, labelled: bool) -> Reading[Image]:
             refused.append(Refused(number, None, found))
         else:
             rows.append(found)
-    return noted(Reading(folder.name, ("image", "label") if labelled else ("image",), tuple(rows), tuple(refused)))
+    name = folder.name if len(files) > 1 or labelled else files[0].name
+    return noted(Reading(name, ("image", "label") if labelled else ("image",), tuple(rows), tuple(refused)))
 
 
 def _in_folder(folder: Path, file: Path, number: int, *, labelled: bool) -> Image | str:

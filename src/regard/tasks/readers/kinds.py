@@ -15,12 +15,11 @@ from regard.tasks.readers.check_times import check_events, check_series
 from regard.tasks.readers.digest import files_below
 from regard.tasks.readers.faults import number_of
 from regard.tasks.readers.findings import Findings
+from regard.tasks.readers.picture import SUFFIXES as PICTURES
 from regard.tasks.readers.records import SUFFIXES, Records, records_of
 from regard.tasks.readers.scenes import FILE
 
 Check = Callable[[Path, Path | None, Mapping[str, str], Mapping[str, Any]], Findings]
-
-_PICTURES = {".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff"}
 
 
 @dataclass(frozen=True)
@@ -124,7 +123,7 @@ def _folder(path: Path) -> tuple[Kind, str]:
         return kind_named("scenes"), f"the folder has a {FILE}"
     files = files_below(path)
     suffixes = {file.suffix.lower() for file in files}
-    if suffixes & _PICTURES:
+    if not suffixes.isdisjoint(PICTURES):
         return kind_named("images"), "the folder holds pictures"
     if ".txt" in suffixes:
         return kind_named("texts"), "the folder holds .txt files"

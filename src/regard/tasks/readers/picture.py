@@ -19,6 +19,7 @@ from regard.spec.extra import require
 
 Mode = Literal["L", "RGB"]  # grey, colour
 
+SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff")
 MOST_PIXELS = 50_000_000  # of one picture: more is taken for an attempt to fill the memory
 _BEGINNINGS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8")  # of PNG, JPEG, GIF
 _PLAIN = {"L", "RGB"}

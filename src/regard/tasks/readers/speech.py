@@ -43,7 +43,8 @@ def read_speech(
     group: str | None = None,
     rules: SoundRules = _STRICT,
 ) -> Reading[Speech]:
-    """Reads recordings, paths relative to the table's folder, and decodes each once.
+    """Reads recordings, paths relative to the table's folder, and decodes each once. `text=None`: recordings alone, to
+    be answered; then one recording's own file will do.
 
     Refused are files that are missing, cut short, silent, without samples or no wav; and those of several channels or
     another rate, unless `rules` say what to do with them: then the notes count them and name the first.
@@ -53,6 +54,8 @@ def read_speech(
         MissingExtraError: resampling is asked for and scipy is not installed.
     """
     check_installed(rules)
+    if Path(path).suffix.lower() == ".wav" and text is None:
+        return ruled(_alone(Path(path)), rules)
     records = records_of(path)
     records.need(file, text)
     group = group_column(records, group)
@@ -66,18 +69,31 @@ def read_speech(
             reason = label_fault(fields.get(group), group, "group")
         if reason:
             return reason
-        where = records.path.parent / fields[file]
-        if not where.is_file():
-            return f"there is no file {fields[file]}"
-        content = where.read_bytes()
-        sound = listen_to(content)
-        if isinstance(sound, str):
-            return f"{fields[file]} {sound}"
+        found = _heard(records.path.parent / fields[file], fields[file])
+        if isinstance(found, str):
+            return found
         said = "" if text is None else fields[text]
         speaker = None if group is None else str(fields[group])
-        return Speech(record.number, record.line, where, said, sound, exact_mark(content), speaker)
+        return Speech(record.number, record.line, records.path.parent / fields[file], said, *found, speaker)
 
     return ruled(read_records(records, judge, only=[one for one in (file, text, group) if one is not None]), rules)
+
+
+def _heard(path: Path, name: str) -> tuple[Sound, int] | str:
+    """A recording, and the mark of its bytes; or why it cannot be used."""
+    if not path.is_file():
+        return f"there is no file {name}"
+    content = path.read_bytes()
+    sound = listen_to(content)
+    return f"{name} {sound}" if isinstance(sound, str) else (sound, exact_mark(content))
+
+
+def _alone(path: Path) -> Reading[Speech]:
+    """One recording as a table of one row."""
+    found = _heard(path, path.name)
+    if isinstance(found, str):
+        return Reading(path.name, ("path",), (), (Refused(1, None, found),))
+    return Reading(path.name, ("path",), (Speech(1, None, path, "", *found),), ())
 
 
 def common_rate(rows: Sequence[Speech]) -> int:
