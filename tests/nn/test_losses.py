@@ -12,11 +12,11 @@ from regard import Causal, Padding
 from regard.engine.trained import figures
 from regard.nn import (
     AdditivePooling,
+    Breadth,
     Coverage,
     Diagonal,
     Encoder,
-    Evidence,
-    Focus,
+    Marked,
     MultiHeadAttention,
     attention_loss,
 )
@@ -32,13 +32,13 @@ def _even(loss: AttentionLoss, queries: int, keys: int, **options: object) -> fl
 
 
 def test_focus_is_the_squared_distance_of_entropies() -> None:
-    assert _even(Focus(8), 3, 8) == pytest.approx(0.0, abs=1e-10)
-    assert _even(Focus(2), 3, 8) == pytest.approx(math.log(4) ** 2, rel=1e-5)
+    assert _even(Breadth(8), 3, 8) == pytest.approx(0.0, abs=1e-10)
+    assert _even(Breadth(2), 3, 8) == pytest.approx(math.log(4) ** 2, rel=1e-5)
 
 
 def test_evidence_is_the_negative_log_of_the_marked_mass() -> None:
-    assert _even(Evidence(torch.arange(8) < 2), 3, 8) == pytest.approx(math.log(4), rel=1e-5)
-    assert _even(Evidence(torch.zeros(1, 8, dtype=torch.bool)), 3, 8) == 0.0  # nothing marked, nothing to ask
+    assert _even(Marked(torch.arange(8) < 2), 3, 8) == pytest.approx(math.log(4), rel=1e-5)
+    assert _even(Marked(torch.zeros(1, 8, dtype=torch.bool)), 3, 8) == 0.0  # nothing marked, nothing to ask
 
 
 def test_diagonal_counts_what_lies_beside_it() -> None:
@@ -56,7 +56,7 @@ def test_coverage_is_0_when_every_key_is_read_alike() -> None:
 
 def test_empty_rows_do_not_count() -> None:
     mask = Causal()
-    assert _even(Focus(1), 3, 3, mask=mask, query_start=-2) == 0.0  # two rows are empty, one sees one key
+    assert _even(Breadth(1), 3, 3, mask=mask, query_start=-2) == 0.0  # two rows are empty, one sees one key
 
 
 def _train(
@@ -76,8 +76,8 @@ def _train(
 
 
 LOSSES = {
-    "focus": Focus(2.0),
-    "evidence": Evidence(torch.arange(11) == 4),
+    "focus": Breadth(2.0),
+    "evidence": Marked(torch.arange(11) == 4),
     "diagonal": Diagonal(0.1),
     "coverage": Coverage(),
 }
@@ -96,7 +96,7 @@ def test_pooling_learns_to_look_at_the_marked_token() -> None:
     pooling, x = AdditivePooling(6), torch.randn(4, 9, 6)
     lengths, marked = torch.tensor([9, 7, 5, 3]), torch.zeros(4, 9, dtype=torch.bool)
     marked[torch.arange(4), torch.tensor([8, 0, 2, 1])] = True
-    _train(pooling, x, Evidence(marked), steps=200, lengths=lengths)
+    _train(pooling, x, Marked(marked), steps=200, lengths=lengths)
     weights = pooling(x, lengths)[1]
     assert weights.argmax(-1).tolist() == [8, 0, 2, 1]
 
@@ -104,14 +104,14 @@ def test_pooling_learns_to_look_at_the_marked_token() -> None:
 def test_torch_layers_are_reached_too() -> None:
     torch.manual_seed(0)
     layer = nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0, batch_first=True)
-    first, last = _train(layer, torch.randn(2, 7, 8) * 2, Focus(1.5), steps=40)
+    first, last = _train(layer, torch.randn(2, 7, 8) * 2, Breadth(1.5), steps=40)
     assert last < first / 2
 
 
 def test_the_output_is_not_changed_and_only_names_modules() -> None:
     torch.manual_seed(0)
     model, x = Encoder(8, 2, layers=3), torch.randn(2, 5, 8)
-    with attention_loss(model, Focus(2), only="*1*") as collected:
+    with attention_loss(model, Breadth(2), only="*1*") as collected:
         out = model(x)
     assert torch.equal(out, model(x))
     assert len(collected.losses) == 1
@@ -119,14 +119,14 @@ def test_the_output_is_not_changed_and_only_names_modules() -> None:
 
 
 def test_errors_say_what_to_do() -> None:
-    with pytest.raises(SpecError, match=r"Focus\(breadth=0.5\): expected a number of keys, 1 or more"):
-        Focus(0.5)
-    with pytest.raises(SpecError, match=r"Evidence\(marked\): expected a bool tensor"):
-        Evidence(torch.ones(3))
+    with pytest.raises(SpecError, match=r"Breadth\(breadth=0.5\): expected a number of keys, 1 or more"):
+        Breadth(0.5)
+    with pytest.raises(SpecError, match=r"Marked\(marked\): expected a bool tensor"):
+        Marked(torch.ones(3))
     layer = MultiHeadAttention(4, 1)
-    with attention_loss(layer, Focus(2)) as collected:
+    with attention_loss(layer, Breadth(2)) as collected:
         pass
     with pytest.raises(SpecError, match="attention_loss saw no attention call: run the model inside the block"):
         collected.mean()
-    with pytest.raises(ShapeError, match="one number a key"), attention_loss(layer, Evidence(torch.ones(3) > 0)):
+    with pytest.raises(ShapeError, match="one number a key"), attention_loss(layer, Marked(torch.ones(3) > 0)):
         layer(torch.zeros(1, 5, 4))

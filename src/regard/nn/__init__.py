@@ -30,7 +30,7 @@ from regard.nn.front_ends import (
     calendar,
 )
 from regard.nn.held_spec import HeldSpec
-from regard.nn.losses import Coverage, Diagonal, Evidence, Focus, attention_loss
+from regard.nn.losses import Breadth, Coverage, Diagonal, Marked, attention_loss
 from regard.nn.packing import pack, unpack
 from regard.nn.pooling import AdditivePooling
 from regard.nn.positions import LearnedPositions, SinusoidalPositions, rotate
@@ -46,6 +46,7 @@ __all__ = [
     "AudioFrontEnd",
     "BiLSTMEncoder",
     "BlockCache",
+    "Breadth",
     "ConvFrontEnd",
     "Coverage",
     "Decoder",
@@ -54,9 +55,7 @@ __all__ = [
     "Encoder",
     "EncoderBlock",
     "EventFrontEnd",
-    "Evidence",
     "FeedForward",
-    "Focus",
     "FrontEnd",
     "HeldSpec",
     "Hiding",
@@ -66,6 +65,7 @@ __all__ = [
     "KeyValueCache",
     "LearnedPositions",
     "LogMel",
+    "Marked",
     "MultiHeadAttention",
     "PatchFrontEnd",
     "PictureChanges",

@@ -36,14 +36,14 @@ class AttentionLoss(Protocol):
 
 
 @dataclass(frozen=True)
-class Focus:
+class Breadth:
     """(entropy - ln breadth)², nats², mean over queries: every query is to look at about `breadth` keys (>= 1)."""
 
     breadth: float
 
     def __post_init__(self) -> None:
         if not (is_number(self.breadth) and self.breadth >= 1):
-            raise SpecError(f"Focus(breadth={self.breadth!r}): expected a number of keys, 1 or more")
+            raise SpecError(f"Breadth(breadth={self.breadth!r}): expected a number of keys, 1 or more")
 
     def measures(self) -> tuple[Measure, ...]:
         return ()
@@ -53,7 +53,7 @@ class Focus:
 
 
 @dataclass(frozen=True, eq=False)
-class Evidence:
+class Marked:
     """-ln(mass on the marked keys), nats, mean over the queries: `marked` (batch, key_len) or (key_len,) is True there.
 
     Supervised attention (Liu et al. 2016, arXiv 1609.04186, the cross-entropy form with the marked keys as one class).
@@ -64,7 +64,7 @@ class Evidence:
 
     def __post_init__(self) -> None:
         if not isinstance(self.marked, Tensor) or self.marked.dtype != torch.bool or self.marked.dim() not in (1, 2):
-            raise SpecError("Evidence(marked): expected a bool tensor of shape (batch, key_len) or (key_len,)")
+            raise SpecError("Marked(marked): expected a bool tensor of shape (batch, key_len) or (key_len,)")
 
     def measures(self) -> tuple[Measure, ...]:
         return (OnKeys(self.marked),)
@@ -132,7 +132,7 @@ class Collected:
 def attention_loss(model: nn.Module, loss: AttentionLoss, *, only: str = "*") -> Iterator[Collected]:
     """Collect `loss` over the attention calls of `model` in the block; `only` is a pattern of module paths.
 
-        with attention_loss(model, Focus(breadth=8)) as collected:
+        with attention_loss(model, Breadth(breadth=8)) as collected:
             logits = model(tokens)
         (task_loss(logits) + 0.1 * collected.mean()).backward()
 

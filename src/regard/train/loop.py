@@ -16,7 +16,7 @@ from accelerate import Accelerator
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from regard.nn.losses import Focus, attention_loss
+from regard.nn.losses import Breadth, attention_loss
 from regard.spec.errors import CheckpointError, NonFiniteLossError
 from regard.tasks.batches import order_of
 from regard.tasks.epochs import batch_size
@@ -184,7 +184,7 @@ class Loop:
         if asked.focus is None:
             return self.task.judge(self.model, batch, setup), 0.0
         plain = self.accelerator.unwrap_model(self.model)
-        with attention_loss(plain, Focus(asked.focus), only="*pooling") as collected:
+        with attention_loss(plain, Breadth(asked.focus), only="*pooling") as collected:
             outcome = self.task.judge(self.model, batch, setup)
         return outcome, collected.mean() * asked.focus_weight
 
