@@ -43,8 +43,21 @@ class Case:
 _FEW = ("data.train_rows=1000", "train.epochs=60")  # pictures with a class, to learn from
 
 CASES = (
-    Case("digits", "images", "digits", bars=(Bar("at least .97", "accuracy", 0.97),)),
-    Case("fashion", "images", bars=(Bar("at least .90", "accuracy", 0.90),)),
+    Case(
+        "digits",
+        "images",
+        "digits",
+        bars=(Bar("at least .97", "accuracy", 0.97),),
+        note="539 test pictures are too few to tell a gain of half a percent from none",
+    ),
+    Case(
+        "fashion",
+        "images",
+        changes=("train.epochs=4",),
+        bars=(Bar("at least .90", "accuracy", 0.90),),
+        note="the preset has 6 epochs since, and was not run again; before, it had three layers and shifted pictures, "
+        "and an epoch took about a third longer",
+    ),
     Case("symbols", "symbols", bars=(Bar("at least .95", "accuracy", 0.95),)),
     Case("tabular", "tabular"),
     Case("diabetes", "tabular", "diabetes"),
@@ -52,19 +65,31 @@ CASES = (
         "recommend",
         "recommend",
         shown=("NDCG@10", "HR@10"),
-        bars=(Bar("NDCG@10 at least .11", "NDCG@10", 0.11), Bar("HR@10 at least .20", "HR@10", 0.20)),
+        bars=(Bar("at least .11", "NDCG@10", 0.11), Bar("at least .20", "HR@10", 0.20)),
+        note="the bars lie inside the intervals. Tried: dropout .4 and block_dropout .2 for 40 epochs (best NDCG@10 "
+        "on the validation part .1225, for .1306 of the preset); dim 128 and dropout .3 for 30 epochs (.1269)",
     ),
     Case(
         "demand",
         "forecast",
+        changes=("train.epochs=8",),
         bars=(
             Bar("below the week before", "MASE", baseline="season of 336", strictly=True),
             Bar("not above DLinear", "MASE", baseline="DLinear"),
         ),
+        note="8 epochs are what the preset decides on for so many rows; it was typed when these were trained",
     ),
     Case("pedestrians", "forecast", "pedestrians"),
     Case("prices", "forecast", "prices"),
-    Case("answer", "answer", bars=(Bar("at least .9", "exact match", 0.9),)),
+    Case(
+        "answer",
+        "answer",
+        bars=(Bar("at least .9", "exact match", 0.9),),
+        note="where things are, and were, is told without an error (400 of 400 questions of the test part); what "
+        "people believe is not: .767 of the questions about someone's belief, .800 of those about a belief about "
+        "another's. The training part has about 700 stories, and they are learned by heart: with less dropout the "
+        "training loss goes to .25 while that of the validation part rises (exact match .818 there, for .827)",
+    ),
     Case("image-text", "image-text", "both"),
     Case("image-text-text", "image-text", "text"),
     Case("image-text-picture", "image-text", "picture"),

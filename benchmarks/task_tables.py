@@ -38,12 +38,14 @@ def tasks(result: dict[str, Any]) -> list[list[str]]:
                 f"| {base['name']} {_spread(base['value'], base['low'], base['high'])} "
                 f"| {STANDINGS[score['standing']]} | {_bars(row['bars'], score['name'])} | {minutes} |"
             )
+    missing = ", ".join(f"`{one}`" for one in result["missing"])
     notes = [f"- `{row['command']}`: {row['note']}" for row in rows if row["note"]]
     protocols = [
         f"- `{row['command']}`, {score['name']}: `{score['protocol']}`" for row in rows for score in row["scores"]
     ]
     told = ["How each score came about:", "", *protocols]
-    return [[source], lines, *([notes] if notes else []), told]
+    extra = [*([notes] if notes else []), *([[f"Not measured yet: {missing}."]] if missing else [])]
+    return [[source], lines, *extra, told]
 
 
 def takes(row: dict[str, Any]) -> str:

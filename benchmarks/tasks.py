@@ -45,6 +45,11 @@ def words_of(case: Case, seed: int, runs: Path) -> list[str]:
     return [*case.words, *start, "--seed", str(seed)]
 
 
+def command_of(case: Case) -> str:
+    """As a user types it, without a seed."""
+    return "regard train " + " ".join(words_of(case, 0, Path("runs"))[:-2])
+
+
 def train(case: Case, seed: int, runs: Path) -> None:
     """Trains one seed, and notes the processor time that it took beside its folder."""
     out, note = _places(case, seed, runs)
@@ -75,7 +80,7 @@ def row_of(case: Case, seeds: Sequence[int], runs: Path) -> dict[str, Any]:
     return {
         "name": case.name,
         "task": case.task,
-        "command": "regard train " + " ".join(words_of(case, 0, Path("runs"))[:-2]),
+        "command": command_of(case),
         "seeds": list(seeds),
         "scores": [score_row(found, place) for place in _shown(case, found[0])],
         "bars": [barred(bar, found) for bar in case.bars],
@@ -185,6 +190,7 @@ def main() -> int:
         "versions": versions(),
         "machine": machine(),
         "tasks": [merged[case.name] for case in CASES if case.name in merged],
+        "missing": [command_of(case) for case in CASES if case.name not in merged],
     }
     path.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", "utf-8")
     return 0

@@ -147,11 +147,12 @@ def table(**changes: Any) -> list[str]:
     row |= {"cpu_minutes": [1.25, 3.2], "commits": ["abc"], "padding": 0.0}
     result = {"tasks": [row], "date": "2026-01-02", "machine": {"cpu": "a cpu"}}
     versions = {"python": "3", "torch": "2", "regard": "later"}
-    return ["\n".join(rows) for rows in task_tables.tasks(result | {"versions": versions})]
+    more = {"versions": versions, "missing": ["regard train z"]}
+    return ["\n".join(rows) for rows in task_tables.tasks(result | more)]
 
 
 def test_a_row_of_the_table() -> None:
-    source, rows, notes, protocols = table()
+    source, rows, notes, missing, protocols = table()
     assert rows.splitlines()[2] == (
         "| `regard train x` | MASE (lower is better) | **0.4500** | 0.4000 (0.390 to 0.410); 0.5000 (0.490 to 0.510) "
         "| naive 12.00 (11.5 to 12.5) | better, intervals apart | below naive: met | 1.2, 3.2 |"
@@ -159,6 +160,7 @@ def test_a_row_of_the_table() -> None:
     assert "a cpu" in source
     assert source.endswith("regard abc.")
     assert notes == "- `regard train x`: tried y"
+    assert missing == "Not measured yet: `regard train z`."
     assert protocols.endswith("- `regard train x`, MASE: `part:test`")
 
 

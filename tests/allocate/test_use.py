@@ -14,6 +14,7 @@ from torch.nn import functional as F
 import regard
 from regard.allocate import used as module_used
 from regard.allocate.used import OWN
+from regard.engine import seam_exact
 from regard.nn import MultiHeadAttention
 from regard.spec import SpecError
 
@@ -74,7 +75,7 @@ def test_what_comes_is_what_regard_computes(monkeypatch: pytest.MonkeyPatch) -> 
         def run(asked: Any) -> tuple[Tensor, None]:
             return torch.full(asked.output_shape, 7.0), None
 
-    monkeypatch.setattr(module_used, "choose", lambda asked, kernel: Sevens)
+    monkeypatch.setattr(seam_exact, "choose", lambda asked, kernel: Sevens)
     model = Attention()
     _, out, used = both(model, x())
     torch.testing.assert_close(out, model.out(torch.full((2, 5, 8), 7.0)))
@@ -295,7 +296,7 @@ def test_a_call_that_no_kernel_can_do_is_kept(monkeypatch: pytest.MonkeyPatch) -
     def none(asked: Any, kernel: Any) -> Any:
         raise KernelError("no kernel\n  can do this")
 
-    monkeypatch.setattr(module_used, "choose", none)
+    monkeypatch.setattr(seam_exact, "choose", none)
     alone, out, used = both(Model(), x())
     assert torch.equal(alone, out)
     assert used.kept == dict.fromkeys(("blocks.0", "blocks.1"), "no kernel can do this")

@@ -13,7 +13,7 @@ TEXT = "The acting isn't wooden, it is superb!"
 
 @pytest.fixture(scope="module")
 def asked(trained):
-    return RunAsking.of(trained, TEXT, None, 1)
+    return RunAsking.of(trained, TEXT, None, [], 1)
 
 
 def told(asked, method="occlusion", **more):
@@ -58,7 +58,7 @@ def test_a_target_that_is_not_the_models_own_answer(asked):
 
 
 def test_further_rows_are_measured_and_the_explained_one_is_not_among_them(trained, examples):
-    asked = RunAsking.of(trained, None, examples / "reviews.csv", 3)
+    asked = RunAsking.of(trained, None, examples / "reviews.csv", [], 3)
     sample, choose = asked.others(5)
     assert (len(sample), len(choose)) == (5, CHOSEN_ON)
     sources = [ask().units.source for ask in (*sample, *choose)]

@@ -81,7 +81,9 @@ def test_no_array_of_all_scores_arises_in_training(kind: str, backend: str) -> N
     tiles, whole = (
         json.loads(run("keras_memory.py", backend, kind, how).splitlines()[-1]) for how in ("tiles", "whole")
     )
-    assert tiles["MB"] < 134 < 268 < whole["MB"]
+    assert tiles["MB"] < 134
+    if (kind, backend) != ("additive", "jax"):  # there XLA may sum the terms as it makes them, of its own accord
+        assert whole["MB"] > 268
     assert math.isclose(tiles["gradient"], whole["gradient"], rel_tol=1e-4)
 
 

@@ -120,4 +120,5 @@ def test_every_row_of_the_table_that_runs_here_has_faults() -> None:
     faulted = {*FAULTS, *FAULTS_STRIPS, *FAULTS_FEW, *FAULTS_FOCUS}
     peers = {"policies"}  # each is held to plain loops of its own in tests/kernels/policies
     peers |= {"loops"}  # its faults are in tests/kernels/compiled/test_planted_few.py
+    peers |= {"drawn"}  # runs only while a graph is drawn; held to the truth in tests/kernels/test_drawn.py
     assert {row.name for row in TABLE if "cpu" in row.devices} - faulted - peers == set()

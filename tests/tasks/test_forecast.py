@@ -59,7 +59,8 @@ def run(file, tmp_path_factory):
 
 
 def settings(path, **more):
-    small = {"data": DataSettings(path=str(path)).model_dump(), "core.dim": 16, "series.known": (), "series.zone": None}
+    small = {"data": DataSettings(path=str(path)).model_dump(), "core.dim": 16}
+    small |= {"series.known": (), "series.zone": None, "series.stride": 1}  # as with a file of one's own
     return changed(FORECAST.settings(), small | {name.replace("__", "."): value for name, value in more.items()})
 
 

@@ -6,12 +6,15 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from regard.spec.errors import SpecError
 from regard.tasks.sections import DataSettings
 from regard.tasks.settings import Settings, changed
 from regard.tasks.task import Task
+
+if TYPE_CHECKING:
+    from regard.train.run import Run
 
 RUNS = Path("runs")
 
@@ -97,3 +100,9 @@ def assignment(text: str) -> tuple[str, Any]:
         return path.strip(), json.loads(value)
     except ValueError:
         return path.strip(), value
+
+
+def columns_of(run: Run, typed: Sequence[str]) -> dict[str, str]:
+    """What `--column` says for a trained run: a name alone is that of the first column that its task reads."""
+    first = run.task.roles[0] if run.task.roles else ""
+    return columns_from([one if "=" in one else f"{first}={one}" for one in typed])

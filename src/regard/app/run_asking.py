@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from regard.app.asked import columns_of
 from regard.app.explaining import Ask, split
 from regard.lens.explanation import Explanation
 from regard.lens.page import page
@@ -31,7 +32,7 @@ class RunAsking:
     data: Given | None
 
     @classmethod
-    def of(cls, folder: Path, text: str | None, data: Path | None, row: int) -> RunAsking:
+    def of(cls, folder: Path, text: str | None, data: Path | None, column: list[str], row: int) -> RunAsking:
         """A text; or without one, a row (from 1) of the file.
 
         Raises:
@@ -39,7 +40,7 @@ class RunAsking:
             SpecError: it has not so many rows.
         """
         run = load_run(folder)
-        given = None if data is None else run.given(Asked(data, truths=False))
+        given = None if data is None else run.given(Asked(data, columns_of(run, column), truths=False))
         if text is not None:
             return cls(run, run.typed([text]), 0, given)
         assert given is not None

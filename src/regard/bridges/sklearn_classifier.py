@@ -90,7 +90,8 @@ class AttentionClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict(self, X: Any) -> NDArray[Any]:
         """(rows,): the most probable class of each row."""
-        found: NDArray[Any] = np.asarray(self.classes_)[self.predict_proba(X).argmax(1)]
+        best = self.predict_proba(X).argmax(1)  # says what is missing where nothing was fitted
+        found: NDArray[Any] = np.asarray(self.classes_)[best]
         return found
 
     def explain(self, X: Any) -> Any:

@@ -15,6 +15,9 @@ from regard.spec.policy import Focus
 
 LOWEST = torch.finfo(torch.float32).min
 FORCED, FIRST, LATEST = 3e38, 2e38, 1e38  # ranks above all weights: what is read in any case, and in which order
+NEXT = (
+    2.0**104
+)  # between the ranks of one key and the next, where not all of them fit: the smallest step at 1e38 and up
 LONG = 1 << 14  # keys from which a threshold is sought first
 SAMPLE = 1 << 11  # keys that it is taken from
 SPARE = 1.15  # times as many as are wanted should lie above it
@@ -66,8 +69,9 @@ def outnumbered(policy: Focus) -> KernelError:
 
 def _masked(ranks: Tensor, policy: Focus, most: Tensor, latest: Tensor, allowed: Tensor, whole: Tensor) -> None:
     order = allowed.cumsum(-1, dtype=torch.int32)
-    ranks.masked_fill_(order > order[..., -1:] - latest, LATEST)
-    ranks.masked_fill_(order <= policy.first, FIRST)
+    nearer = order.float() * NEXT
+    ranks.copy_(torch.where(order > order[..., -1:] - latest, LATEST + nearer, ranks))
+    ranks.copy_(torch.where(order <= policy.first, FIRST - nearer, ranks))
     forced = allowed & ~whole.repeat_interleave(policy.grain, -1)
     if bool((forced.sum(-1) > most).any()):
         raise outnumbered(policy)

@@ -34,8 +34,8 @@ _HELP = Settings(
     data=DataSettings(source="help-en-de", test_rows=2000, validation_rows=1000),
     tokens=TokenSettings(kind="subwords", size=4000, longest=128, keep="first", lowercase=False),
     writing=WritingSettings(longest=128),
-    core=CoreSettings(kind="transformer", dim=192, hidden=512, layers=3, heads=4, dropout=0.2),
-    train=TrainSettings(epochs=12, batch=256, tokens=1536, rate=1.5e-3, label_smoothing=0.1),
+    core=CoreSettings(kind="transformer", dim=128, hidden=512, layers=2, heads=4, dropout=0.1),
+    train=TrainSettings(epochs=9, batch=256, tokens=2048, rate=3e-3, label_smoothing=0.1),
 )
 _CLASSICAL = CoreSettings(kind="bilstm", dim=192, hidden=192, layers=1, dropout=0.2)
 

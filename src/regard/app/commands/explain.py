@@ -25,6 +25,9 @@ def explain(
     text: Annotated[str | None, typer.Option(help="The text to read.")] = None,
     file: Annotated[Path | None, typer.Option(help="A text file, read as one text.")] = None,
     data: Annotated[Path | None, typer.Option(help="A file of rows, such as the run was trained on.")] = None,
+    column: Annotated[
+        list[str] | None, typer.Option(metavar="[ROLE=]NAME", help="That file's column to read. [as in training]")
+    ] = None,
     row: Annotated[int, typer.Option(min=1, help="Which of the rows that can be used, from 1.")] = 1,
     target: Annotated[str | None, typer.Option(help="The answer to explain. [the model's own]")] = None,
     method: Annotated[str | None, typer.Option(help='A method\'s name, or "best", chosen by measuring. [best]')] = None,
@@ -46,7 +49,7 @@ def explain(
     \b
     Examples:
       regard explain runs/sentiment-bilstm --text "Slow at first, then wonderful." --html page.html
-      regard explain runs/sentiment-bilstm --text "..." --data reviews.csv --evidence 200 --method occlusion
+      regard explain runs/sentiment-bilstm --text "..." --data FILE.csv --column COLUMN --evidence 200
       regard explain runs/images --data pictures.parquet --row 3
       regard explain --model FOLDER --text "The capital of France is" --target " Paris"
       regard explain runs/translate-transformer --text "Click the cell." --html page.html
@@ -54,11 +57,13 @@ def explain(
     _check(run, model, text, file, data, evidence)
     from regard.app.explaining import Wish, explained, show
     from regard.app.given_text import typed, whole_file
+    from regard.app.saving import check_places
     from regard.lens.explain import BEST
     from regard.spec.errors import RunError
 
     given = typed(text) if text is not None else None if file is None else whole_file(file)
-    screen, asked = Screen(), _asked(run, model, given, data, row)
+    check_places({"--html": html}, {"--file": file, "--data": data})
+    screen, asked = Screen(), _asked(run, model, given, data, column or [], row)
     plain = target is None and method is None and not evidence and way is None
     try:
         question = None if plain and asked.written() else asked.question(target)
@@ -91,17 +96,21 @@ def _check(
         raise typer.BadParameter("it goes with --text or --file", param_hint="--model")
 
 
-def _asked(run: Path | None, model: Path | None, text: str | None, data: Path | None, row: int) -> Asked:
+def _asked(
+    run: Path | None, model: Path | None, text: str | None, data: Path | None, column: list[str], row: int
+) -> Asked:
     if model is not None:
         from regard.app.folder_asking import FolderAsking
         from regard.app.progress import told
         from regard.app.subject import model_folder
 
+        if column:
+            raise typer.BadParameter("it goes with a run; for --model the column is called text", param_hint="--column")
         folder = model_folder(model, lambda event: Screen().line(told(event)))
         return FolderAsking.of(folder, str(text), data)
     from regard.app.run_asking import RunAsking
 
-    return RunAsking.of(Path(str(run)), text, data, row)
+    return RunAsking.of(Path(str(run)), text, data, column, row)
 
 
 def _ways(typed: list[str] | None, question: Question, *, first: bool) -> tuple[str, ...] | None:

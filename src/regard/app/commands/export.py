@@ -40,7 +40,7 @@ def export(
       regard export runs/language-model-transformer --format transformers --out folder
       python exported/run.py "A quiet, lovely film."
     """
-    from regard.app.commands.predict import columns_of
+    from regard.app.asked import columns_of
     from regard.app.exporting import export as write
     from regard.train.run import load_run
 

@@ -46,6 +46,7 @@ def predict(
     """
     if (text is None) == (data is None):
         raise typer.BadParameter("give either --text, or --data FILE")
+    from regard.app.asked import columns_of
     from regard.app.given_text import typed
     from regard.disk import write_atomically
     from regard.tasks.task import Asked
@@ -63,14 +64,6 @@ def predict(
         return
     write_atomically(out, "".join(f"{line}\n" for line in answers).encode())
     Screen().line(f"{len(given.part):,} answers written to {out}")
-
-
-def columns_of(run: Run, typed: list[str] | tuple[()]) -> dict[str, str]:
-    """A name alone is that of the first column that the task reads."""
-    from regard.app.asked import columns_from
-
-    first = run.task.roles[0] if run.task.roles else ""
-    return columns_from([one if "=" in one else f"{first}={one}" for one in typed])
 
 
 def _lines(run: Run, given: Given, *, numbered: bool) -> Iterator[str]:

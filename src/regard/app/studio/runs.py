@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -73,18 +73,27 @@ def _told(path: Path, job: str | None) -> dict[str, Any]:
         if not folder.metrics.is_file():
             return row | {"state": "begun" if job is None else "training"}
         metrics = read_json(folder.metrics)
-        score, first = metrics["scores"][0], (metrics["baselines"] or [None])[0]
+        score, best = metrics["scores"][0], _best(metrics["baselines"])
         return row | {
             "state": "done",
             "score": score,
-            "baseline": None if first is None else first["scores"][0],
-            "baseline_name": None if first is None else first["name"],
+            "baseline": None if best is None else best["scores"][0],
+            "baseline_name": None if best is None else best["name"],
             "protocol": score["protocol"],
             "epochs": metrics["training"]["epochs"],
             "minutes": metrics.get("cost", {}).get("minutes"),
         }
     except (RegardError, OSError, KeyError, ValueError, TypeError, IndexError):
         return row | empty | {"state": "damaged"}
+
+
+def _best(baselines: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """The one whose first score is the best; None where there are none."""
+    if not baselines:
+        return None
+    first = baselines[0]["scores"][0]
+    choose = min if first.get("better") == "lower" else max
+    return choose(baselines, key=lambda one: float(one["scores"][0]["value"]))
 
 
 def _line(path: Path, config: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import socket
 from collections.abc import AsyncIterator, Callable
+from types import FrameType
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -107,7 +108,14 @@ def serve(
         await start(sockets=sockets)
         ready()
 
+    end = server.handle_exit
+
+    def handle_exit(sig: int, frame: FrameType | None) -> None:
+        studio.closing.set()  # streams end by themselves, before they would be cut off
+        end(sig, frame)
+
     server.startup = startup  # type: ignore[method-assign]
+    server.handle_exit = handle_exit  # type: ignore[method-assign]
     with contextlib.suppress(KeyboardInterrupt):  # which uvicorn hands on after it has ended in good order
         server.run(sockets=[taken])
 

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import BoundedSemaphore
+from threading import BoundedSemaphore, Event
 
 from regard.app.studio.folders import Folders
 from regard.app.studio.jobs import Job, Jobs
@@ -32,6 +32,7 @@ class Studio:
     desk: Desk = field(init=False)
     tiles: Tiles = field(default_factory=Tiles)
     drawing: BoundedSemaphore = field(init=False)
+    closing: Event = field(default_factory=Event)
     looks_of: dict[str, list[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -11,10 +11,10 @@ import numpy as np
 from regard.kernels.compiled.compiler import Array, step
 from regard.kernels.compiled.keeping import kept, still
 from regard.kernels.compiled.vectors import LANES
-from regard.kernels.focus_pick import FIRST, FORCED, LATEST, SAMPLE, SPARE
+from regard.kernels.focus_pick import FIRST, FORCED, LATEST, NEXT, SAMPLE, SPARE
 
 _FORCED, _FIRST, _LATEST = np.float32(FORCED), np.float32(FIRST), np.float32(LATEST)
-_CLOSED = np.float32(-1)
+_NEXT, _CLOSED = np.float32(NEXT), np.float32(-1)
 SPARE_ROOM = LANES
 LONG = 1 << 12  # ranks from which a threshold is guessed first
 _HIGH, _MIDDLE, _DIGIT = 20, 10, 1024  # a rank's 31 bits: a digit of 11, one of 10, one of 10
@@ -57,9 +57,9 @@ def reserved(ranks: Array, allowed: Array, open_: Array, grain: int, first: int,
                 ranks[key] = _FORCED
                 forced += 1
             elif order <= first:
-                ranks[key] = _FIRST
+                ranks[key] = _FIRST - np.float32(order) * _NEXT
             elif order > total - latest:
-                ranks[key] = _LATEST
+                ranks[key] = _LATEST + np.float32(order) * _NEXT
     return forced
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from threading import Event
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query
@@ -42,7 +43,7 @@ def router(studio: Studio) -> APIRouter:
 
     @made.get("/jobs/{job}/events")
     async def events(job: Id, query: Annotated[EventsQuery, Query()]) -> Response:
-        return StreamingResponse(_events(studio.jobs[job]), media_type="text/event-stream")
+        return StreamingResponse(_events(studio.jobs[job], studio.closing), media_type="text/event-stream")
 
     @made.delete("/jobs/{job}")
     def drop(job: Id) -> Response:
@@ -61,10 +62,10 @@ def router(studio: Studio) -> APIRouter:
     return made
 
 
-async def _events(job: Job) -> AsyncIterator[bytes]:
-    """A message when anything has changed, the last when the job is over."""
+async def _events(job: Job, closing: Event) -> AsyncIterator[bytes]:
+    """A message when anything has changed, the last when the job is over; none any more when the studio closes."""
     told, sent, quiet = -1, 0, 0.0
-    while True:
+    while not closing.is_set():
         over, version = job.is_over, job.version
         if over or version != told:
             points = job.points[sent:]
