@@ -264,7 +264,8 @@ def test_the_result_says_what_beats_what_and_what_it_cost(trained, train_command
         theirs = baseline["scores"][0]
         beats = model["low"] > theirs["high"]
         assert (f"\nbeats {baseline['name']}: intervals apart" in out) == beats
-        assert (f"\ndoes not beat {baseline['name']}: intervals" in out) == (not beats)
+        others = ("is behind", "is ahead of", "is not told apart from")
+        assert any(f"\n{other} {baseline['name']}" in out for other in others) == (not beats)
     assert 0 <= metrics["cost"]["padding"] < 0.15
     assert f"padding: {metrics['cost']['padding']:.1%} of the tokens computed" in out
 

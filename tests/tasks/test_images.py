@@ -123,6 +123,14 @@ def test_a_trained_run_answers_scores_and_explains_other_pictures(run, folder, t
     assert "pixels" in found.heaviest(1)[0].name
 
 
+def test_the_page_of_an_explanation_shows_the_picture_itself(run, folder, tmp_path):
+    page = tmp_path / "page.html"
+    assert main(["explain", str(run), "--data", str(folder / "up" / "03.png"), "--html", str(page)]) == 0
+    made = page.read_text()
+    assert "data:image/png;base64," in made
+    assert "row 1, column 1 row 1, column 2" not in made
+
+
 def test_the_commands_answer_and_explain(run, folder, capsys):
     assert main(["predict", str(run), "--data", str(folder)]) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]

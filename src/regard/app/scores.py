@@ -47,10 +47,14 @@ def show_result(screen: Screen, result: Result) -> None:
 
 
 def _verdict(score: Metric, baseline: BaselineResult) -> str:
+    """A model beats what its interval lies apart from; less than that is told by the gain on the same rows."""
     if baseline.beaten_by(score):
         return f"beats {baseline.name}: intervals apart"
-    apart = "apart" if score.apart(baseline.scores[0]) else "not apart"
-    return f"does not beat {baseline.name}: intervals {apart}"
+    if baseline.gain.high < 0:
+        return f"is behind {baseline.name}: on the same rows the difference is below 0"
+    if baseline.gain.low > 0:
+        return f"is ahead of {baseline.name} on the same rows, though the intervals are not apart"
+    return f"is not told apart from {baseline.name}"
 
 
 def _row(name: str, score: Metric) -> tuple[str, str, str, str]:

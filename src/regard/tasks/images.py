@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from torch import nn
 
 from regard.tasks.baselines.labels import logistic, most_frequent
 from regard.tasks.classes import judge_classes, measures_of_classes, tell_classes
 from regard.tasks.classifier import Classifier, explain_classes
+from regard.tasks.explained import Explained
 from regard.tasks.image_data import digest_images, image_front_end, prepare_images, read_more
+from regard.tasks.picture_alignment import picture_shown
 from regard.tasks.sections import CoreSettings, DataSettings, ImageSettings, TrainSettings
 from regard.tasks.settings import Settings, changed
 from regard.tasks.task import Prepared, Setup, Task
@@ -29,6 +33,12 @@ def _baselines(data: Prepared) -> Mapping[str, Any]:
         f"always {usual!r}": np.full(len(data.test), labels.index(usual)),
         "logistic regression on pixels": plain,
     }
+
+
+def _explain(model: nn.Module, batch: Any, setup: Setup) -> Explained:
+    """The patches that the pooling drew on, and the picture that they lie on."""
+    assert isinstance(model, Classifier)
+    return replace(explain_classes(model, batch, setup), picture=picture_shown(model.front, batch.inputs[0]))
 
 
 _CLOTHES = Settings(
@@ -60,6 +70,6 @@ IMAGES = Task(
     roles=("image", "label"),
     read=read_more,
     tell=tell_classes,
-    explain=explain_classes,
+    explain=_explain,
     heads=("head",),
 )
