@@ -100,3 +100,10 @@ def test_numbers_and_texts_that_json_has_not():
 def test_a_long_message_is_cut():
     answer = of_validation([{"loc": ("body", "text"), "msg": "x" * 1000, "type": "any"}])
     assert len(json.loads(answer.body)["error"]["what"]) == 300
+
+
+def test_a_body_that_is_no_object_is_told_the_header():
+    for kind in ("model_attributes_type", "dict_type"):
+        answer = of_validation([{"loc": ("body",), "msg": "Input should be a valid dictionary", "type": kind}])
+        assert answer.status_code == 422
+        assert "Content-Type: application/json" in json.loads(answer.body)["error"]["do"]

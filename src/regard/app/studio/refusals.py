@@ -78,6 +78,9 @@ def of_validation(errors: Sequence[Mapping[str, Any]]) -> Json:
     place = ".".join(str(part) for part in first["loc"][1:])
     if first["type"] == "json_invalid":
         return refusal(400, "the body is no JSON", where="body", do="send one JSON object")
+    if tuple(first["loc"]) == ("body",) and first["type"] in ("model_attributes_type", "dict_type"):
+        do = "send one JSON object, with the header Content-Type: application/json"
+        return refusal(422, "the body is no JSON object", where="body", do=do)
     kind = first["loc"][0] if first["loc"] else "request"
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
     return refusal(422, f"{place or kind}: {str(first['msg']).rstrip('.')}{more}", where=place or str(kind))
