@@ -66,6 +66,9 @@ class Fuzz:
         self.broken: list[str] = []
         self.known: dict[str, list[str]] = {}
 
+    def close(self) -> None:
+        self.client.close()
+
     def run(self, requests: int) -> None:
         """So many requests, as many of each operation, half of them broken on purpose."""
         description = self.client.get("/api/openapi.json").json()
@@ -239,6 +242,7 @@ def main() -> int:
             clients = at_once(server, asked.clients) if asked.clients else {}
             fuzz = Fuzz(server, folder)
             fuzz.run(asked.requests)
+            fuzz.close()
         outside = foreign(opened, parent)
         beside = sorted(one.name for one in parent.iterdir())
     found = {

@@ -1,5 +1,7 @@
 """Requests drawn from the server's own description, at random; `python -m benchmarks.studio_load` sends 10,000."""
 
+import contextlib
+
 import pytest
 
 pytest.importorskip("schemathesis")
@@ -13,8 +15,7 @@ def test_nothing_breaks_hangs_or_leads_out(tmp_path):
     parent, opened = tmp_path / "place", tmp_path / "opened.txt"
     parent.mkdir()
     folder = made_folder(parent)
-    with served(folder, opened) as server:
-        fuzz = Fuzz(server, folder)
+    with served(folder, opened) as server, contextlib.closing(Fuzz(server, folder)) as fuzz:
         fuzz.run(400)
         together = at_once(server, 50, each=2)
     assert sum(fuzz.statuses.values()) >= 400
