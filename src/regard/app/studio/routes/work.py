@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter
@@ -28,11 +29,20 @@ from regard.app.studio.why import why
 
 def router(studio: Studio) -> APIRouter:
     """POST /api/jobs/look, compare, why, spend, train"""
-    made = APIRouter(prefix="/api/jobs")
+    made, work = APIRouter(prefix="/api/jobs"), _Work(studio)
+    for answer in (work.look, work.compare, work.why, work.spend, work.train):
+        made.post(f"/{answer.__name__}", status_code=202)(answer)
+    return made
 
-    @made.post("/look", status_code=202)
-    def post_look(body: LookBody) -> Response:
-        found, given = _checked(studio, body.subject, input_of(body), "look")
+
+@dataclass(frozen=True)
+class _Work:
+    """The routes, each a method of its name; inside one, `look`, `why`, ... are still the work itself."""
+
+    studio: Studio
+
+    def look(self, body: LookBody) -> Response:
+        found, given = _checked(self.studio, body.subject, input_of(body), "look")
         if body.budget is not None and (found.kind != "run" or "tokens" not in found.policies):
             raise RefusedError(
                 422, "budget goes with a text run of a transformer core", where="budget", do="leave it out"
@@ -40,46 +50,43 @@ def router(studio: Studio) -> APIRouter:
 
         def work(job: Job) -> Any:
             began = time.monotonic()
-            seen = look(job, studio.desk, found, given, top=body.top, sinks=body.sinks, budget=body.budget)
-            return summary(seen, _keep(studio, job, seen), began)
+            seen = look(job, self.studio.desk, found, given, top=body.top, sinks=body.sinks, budget=body.budget)
+            return summary(seen, _keep(self.studio, job, seen), began)
 
-        job = studio.jobs.submit("look", title(found, given), body.model_dump(exclude_none=True), work)
-        pictures = given.file is not None and kind_of_file(studio.desk.file_of(given)) == "picture"
+        job = self.studio.jobs.submit("look", title(found, given), body.model_dump(exclude_none=True), work)
+        pictures = given.file is not None and kind_of_file(self.studio.desk.file_of(given)) == "picture"
         job.command = look_line(found, given, top=body.top, pictures=pictures)
         return _made(job)
 
-    @made.post("/compare", status_code=202)
-    def post_compare(body: CompareBody) -> Response:
-        pairs = [_checked(studio, subject, given, "look") for subject, given in body.pairs()]
+    def compare(self, body: CompareBody) -> Response:
+        pairs = [_checked(self.studio, subject, given, "look") for subject, given in body.pairs()]
 
         def work(job: Job) -> Any:
             seen = [
-                look(job, studio.desk, found, given, top=body.top, tell=_half(job, place))
+                look(job, self.studio.desk, found, given, top=body.top, tell=_half(job, place))
                 for place, (found, given) in enumerate(pairs)
             ]
             for one in seen:
-                _keep(studio, job, one)
+                _keep(self.studio, job, one)
             return {"looks": [one.id for one in seen], **changes(seen[0], seen[1])}
 
         names = " beside ".join(title(found, given) for found, given in pairs)
-        job = studio.jobs.submit("compare", names, body.model_dump(exclude_none=True), work)
+        job = self.studio.jobs.submit("compare", names, body.model_dump(exclude_none=True), work)
         job.command = "\n".join(look_line(found, given, top=body.top) for found, given in pairs)
         return _made(job)
 
-    @made.post("/why", status_code=202)
-    def post_why(body: WhyBody) -> Response:
-        found, given = _checked(studio, body.subject, input_of(body), "why")
+    def why(self, body: WhyBody) -> Response:
+        found, given = _checked(self.studio, body.subject, input_of(body), "why")
 
         def work(job: Job) -> Any:
-            return why(job, studio.desk, found, given, target=body.target, methods=body.methods)
+            return why(job, self.studio.desk, found, given, target=body.target, methods=body.methods)
 
-        job = studio.jobs.submit("why", title(found, given), body.model_dump(exclude_none=True), work)
+        job = self.studio.jobs.submit("why", title(found, given), body.model_dump(exclude_none=True), work)
         job.command = explain_line(found, given, [] if body.methods == ["best"] else body.methods, body.target)
         return _made(job)
 
-    @made.post("/spend", status_code=202)
-    def post_spend(body: SpendBody) -> Response:
-        found, given = _checked(studio, body.subject, input_of(body), "spend")
+    def spend(self, body: SpendBody) -> Response:
+        found, given = _checked(self.studio, body.subject, input_of(body), "spend")
         if body.policy not in found.policies:
             raise RefusedError(
                 422,
@@ -89,24 +96,21 @@ def router(studio: Studio) -> APIRouter:
             )
 
         def work(job: Job) -> Any:
-            return spend(job, studio.desk, found, given, fractions=body.fractions, policy=body.policy)
+            return spend(job, self.studio.desk, found, given, fractions=body.fractions, policy=body.policy)
 
-        job = studio.jobs.submit("spend", title(found, given), body.model_dump(exclude_none=True), work)
+        job = self.studio.jobs.submit("spend", title(found, given), body.model_dump(exclude_none=True), work)
         return _made(job)
 
-    @made.post("/train", status_code=202)
-    def post_train(body: TrainBody) -> Response:
-        asked = asked_for(studio, body)
+    def train(self, body: TrainBody) -> Response:
+        asked = asked_for(self.studio, body)
 
         def work(job: Job) -> Any:
             return train(job, asked)
 
         about = f"{body.task} in {asked.folder.name}"
-        job = studio.jobs.submit("train", about, body.model_dump(exclude_none=True), work, lane="training")
+        job = self.studio.jobs.submit("train", about, body.model_dump(exclude_none=True), work, lane="training")
         job.command, job.place = asked.line, str(asked.folder)
         return _made(job)
-
-    return made
 
 
 def _made(job: Job) -> Response:
