@@ -75,7 +75,11 @@ SETTINGS: Mapping[str, Settings] = {
     "PerfectKeys": fixed(PerfectKeys()),
     "Focus": _focus,
 }
-CHOICES = {REGARD: ("Focus", "WindowSinks")}  # rows that choose among the settings of several policies
+WIDER = "regard, or observed"  # the same with one more to choose from
+CHOICES = {  # rows that choose among the settings of several policies
+    REGARD: ("Focus", "WindowSinks"),
+    WIDER: ("Focus", "WindowSinks", "ObservedWindow"),
+}
 TITLES: Mapping[str, str] = {
     "WindowSinks": "first and latest keys (StreamingLLM)",
     "MinMaxBlocks": "blocks by their bounds (Quest)",
@@ -93,4 +97,5 @@ TITLES: Mapping[str, str] = {
     "PerfectKeys": "keys, chosen with perfect knowledge",
     "Focus": "focus and periphery",
     REGARD: "**focus and periphery, or first and latest keys where those are better**",
+    WIDER: "the same, or keys that the last queries looked at (SnapKV) where those are better",
 }

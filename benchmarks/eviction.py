@@ -8,16 +8,20 @@ with the true text, whose loss is measured in nats a token: with everything kept
 mass received (even sizes, and sizes shared out over heads and layers), with the first and the latest keys alone, and
 with keys at random; and with a sketch of all others beside fewer keys as they are, in the same memory. Nothing is tuned
 on the text that is reported. Bytes are those of every tensor that the cache holds, as allocated, at their largest.
+What was read is kept in the cache folder, and read again only where the code of evictions has changed: a stopped run
+goes on where it stopped.
 `--smoke` reads one short prompt. Needs `regard data get gemma3-270m` and `regard data get austen`.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import math
 import statistics
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +32,10 @@ from torch.nn.functional import cross_entropy
 import regard
 from benchmarks import record
 from benchmarks.harness import SMOKE, Goal, Report
+from benchmarks.loss_study import Kept
 from regard.allocate import Eviction, Periphery
 from regard.bridges.transformers_folder import ModelFolder
+from regard.tasks.packages import cache_folder
 from regard.tasks.sources import cached, command, source
 
 CHUNK, PIECE = 256, 32  # tokens read at a time: of the prompt, and of what follows it
@@ -85,6 +91,35 @@ def read(model: Any, tokens: Tensor, eviction: Eviction | None) -> Reading:
     return Reading(loss) if kept is None else Reading(loss, kept.peak, kept.full, kept.others)
 
 
+@dataclass(frozen=True, eq=False)
+class Study:
+    """One model on some places of a text, each of tokens (1, n); about: what tells it from others. What was read stands
+    in `kept`."""
+
+    model: Any
+    parts: list[Tensor]
+    about: str
+    kept: Kept
+
+    def readings(self, eviction: Eviction | None) -> list[Reading]:
+        """Of every place."""
+        return [self._reading(number, part, eviction) for number, part in enumerate(self.parts)]
+
+    def _reading(self, number: int, part: Tensor, eviction: Eviction | None) -> Reading:
+        key = f"{self.about}, place {number} of {len(self.parts)}, {eviction!r}, {mark()}"
+        if key not in self.kept.rows:
+            self.kept.add(key, asdict(read(self.model, part, eviction)))
+            print(f"    place {number + 1} of {len(self.parts)}", flush=True)
+        return Reading(**self.kept.rows[key])
+
+
+@lru_cache(maxsize=1)
+def mark() -> str:
+    """Of the code that the figures depend on."""
+    files = [*(record.HERE.parent / "src" / "regard" / "allocate").glob("*.py"), Path(__file__)]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in sorted(files))).hexdigest()[:12]
+
+
 def case(name: str, readings: list[Reading], exact: list[Reading]) -> dict[str, Any]:
     """A row of the report: the mean over the places, with the standard error of what was lost."""
     more = [mine.loss - theirs.loss for mine, theirs in zip(readings, exact, strict=True)]
@@ -138,15 +173,15 @@ def main() -> int:
     length = given.tokens + AFTER
     step = (whole.shape[1] - length) // max(1, given.places)
     parts = [torch.cat((whole[:, :1], whole[:, at * step + 1 :][:, : length - 1]), 1) for at in range(given.places)]
-    report = Report("eviction")
-    exact = [read(model, part, None) for part in parts]
+    about = f"{given.model or 'gemma3-270m'}, {given.text}, {given.tokens}"
+    study = Study(model, parts, about, Kept(cache_folder() / "captured" / "eviction.jsonl"))
+    report, exact = Report("eviction"), study.readings(None)
     report.cases.append(case("everything kept", exact, exact))
     for fraction in given.shares:
         for name, chosen in KINDS.items():
             if chosen.get("sizes") == "heads" and model.config.num_key_value_heads == 1:
                 continue  # nothing to share
-            eviction = Eviction(fraction=fraction, **chosen)
-            readings = [read(model, part, eviction) for part in parts]
+            readings = study.readings(Eviction(fraction=fraction, **chosen))
             report.cases.append(case(f"{fraction:.0%}, {name}", readings, exact))
     for row in report.cases:
         share, _, kind = row["name"].partition(", ")

@@ -3,8 +3,11 @@
     python -m benchmarks.rows [--smoke] [--rounds N] [--rows 10000000] [--folder FOLDER]
 
 Both peers train one model on the same encoded rows, batches of 64. The peer is what one writes first: a Dataset over
-memory-mapped tokens, `DataLoader(shuffle=True)` and padding in `collate_fn`. Gate: both see every row once an epoch.
-Memory: the peak of a process that does all of it, with all rows and with a tenth of them. `--smoke`: 100,000 rows.
+memory-mapped tokens, `DataLoader(shuffle=True)` and padding in `collate_fn`. Gate: an epoch has every row once (of all
+rows for ours, of a tenth of them for the peer). Memory: the peak of a process that does it, with all rows and with a
+tenth of them; ours reads the csv, parts and encodes it too. FOLDER keeps the csv, the encoded rows and the peaks, so
+that a second call, on a quiet machine, has only rows a second to measure. How long preparing took is shown, not kept:
+a stopped run goes on, and tells its last part alone. `--smoke`: 100,000 rows.
 """
 
 from __future__ import annotations
@@ -16,8 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,33 +30,14 @@ from torch.utils.data import DataLoader, Dataset
 
 from benchmarks import record
 from benchmarks.harness import GateError, Goal, Report, Rounds, summary
+from benchmarks.rows_file import WORDS, Padded, padded, prepared, write
 from regard.nn import AdditivePooling
 from regard.tasks.part import BatchSize
-from regard.tasks.readers.large_parts import Subset, part_large
-from regard.tasks.readers.lazy_part import LazyPart, encoding, stored_part
-from regard.tasks.readers.records import Record, records_of
-from regard.tasks.readers.store import Store, stored
-from regard.tasks.readers.survey import surveyed
-from regard.tasks.settings import TokenSettings
-from regard.tasks.table import Row
-from regard.tasks.table_reading import labelled_text
-from regard.tasks.vocabulary import train_vocabulary
+from regard.tasks.readers.lazy_part import LazyPart, stored_part
+from regard.tasks.readers.store import Store
 
 OURS, PLAIN = "regard's lazy part", "torch DataLoader"
 _BATCH, _STEPS = 64, 50  # rows a batch; batches a timed sample
-_WORDS = 5000
-
-Columns = Mapping[str, Sequence[np.ndarray]]
-
-
-@dataclass(frozen=True)
-class Padded:
-    """numbers, lengths, targets (batch,); ids (batch, len)."""
-
-    numbers: Tensor
-    lengths: Tensor
-    targets: Tensor
-    ids: Tensor
 
 
 class Model(nn.Module):
@@ -62,71 +45,12 @@ class Model(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.embedding = nn.Embedding(_WORDS + 2, 64, padding_idx=0)
+        self.embedding = nn.Embedding(WORDS + 2, 64, padding_idx=0)
         self.pooling = AdditivePooling(64)
         self.classes = nn.Linear(64, 2)
 
     def forward(self, ids: Tensor, lengths: Tensor) -> Tensor:
         return self.classes(self.pooling(self.embedding(ids), lengths)[0])
-
-
-def write(path: Path, rows: int) -> None:
-    """A csv of texts of 4 to 20 words; the label is whether an even word begins it."""
-    draw = np.random.default_rng(0)
-    words = np.array([f"word{number}" for number in range(_WORDS)])
-    with path.open("w", encoding="utf-8") as file:
-        file.write("text,label\n")
-        for start in range(0, rows, 10_000):
-            lengths = draw.integers(4, 21, min(10_000, rows - start))
-            for row, length in enumerate(lengths, start=start):
-                chosen = draw.integers(0, _WORDS, length)
-                file.write(f"{' '.join(words[chosen])} {row},{'ab'[chosen[0] % 2]}\n")
-
-
-def judge(read: Record) -> Row | str:
-    return labelled_text(read, "text", "label")
-
-
-def prepared(path: Path, rows: int, said: Callable[[str, float], None]) -> Store:
-    """The training part of the csv, encoded in the cache."""
-
-    def listen(event: Any) -> None:
-        print(f"    {event.text}", flush=True)
-
-    began = time.perf_counter()
-    survey = surveyed(records_of(path), judge, ["text", "label"], f"benchmark-{rows}", listen)
-    part = part_large(survey, test_rows=1000, validation_rows=1000, seed=0).train
-    said("look through and part", time.perf_counter() - began)
-    began = time.perf_counter()
-    store = _encoded(part, f"benchmark-{rows}-encoded", listen)
-    said("encode", time.perf_counter() - began)
-    return store
-
-
-def _encoded(part: Subset, key: str, listen: Callable[[Any], None]) -> Store:
-    texts = (row.text for row in part.sample(judge, 50_000))
-    vocabulary = train_vocabulary(texts, TokenSettings(size=_WORDS, longest=32), "words")
-
-    def encode(rows: Sequence[Row]) -> dict[str, Any]:
-        return {
-            "ids": vocabulary.ids([row.text for row in rows]),
-            "target": [["ab".index(row.label)] for row in rows],
-            "number": [[row.number] for row in rows],
-        }
-
-    columns = {"ids": "int32", "target": "int8", "number": "int32"}
-    return stored(key, columns, len(part), encoding(part, judge, encode), listen)
-
-
-def padded(columns: Columns) -> Padded:
-    """A batch out of rows, for both peers."""
-    lengths = [len(one) for one in columns["ids"]]
-    ids = np.zeros((len(lengths), max(lengths)), dtype=np.int64)
-    for place, one in enumerate(columns["ids"]):
-        ids[place, : len(one)] = one
-    whole = (np.concatenate(columns[name]).astype(np.int64) for name in ("number", "target"))
-    numbers, targets = (torch.from_numpy(one) for one in whole)
-    return Padded(numbers, torch.tensor(lengths), targets, torch.from_numpy(ids))
 
 
 class Mapped(Dataset[dict[str, np.ndarray]]):
@@ -162,14 +86,26 @@ def plain(rows: Mapped) -> Iterator[Padded]:
 
 
 def gate(name: str, batches: Iterator[Padded], store: Store) -> None:
-    """Raises `GateError` unless an epoch has every row of the store once."""
-    expected = store.columns["number"].flat.read(0, len(store))  # one a row
-    seen = np.zeros(int(expected.max()) + 1, dtype=np.uint8)
-    for batch in batches:
-        seen[batch.numbers.numpy()] += 1
-    if seen.sum() != len(expected) or not (seen[expected] == 1).all():
-        raise GateError(f"{name}: {int(seen.sum()):,} rows in an epoch, of which {int((seen == 1).sum()):,} once; "
-                        f"expected each of {len(expected):,} once")  # fmt: skip
+    """Raises `GateError` unless an epoch has every row of the store once. In constant memory: the rows' numbers are
+    compared by how many there are and by the sum of a hash of each, which other rows share once in 2^64."""
+    flat = store.columns["number"].flat  # one a row
+    expected = _marks(flat.read(start, min(start + 100_000, len(store))) for start in range(0, len(store), 100_000))
+    seen = _marks(batch.numbers.numpy() for batch in batches)
+    if seen != expected:
+        raise GateError(
+            f"{name}: {seen[0]:,} rows in an epoch, not those there are; expected each of {len(store):,} once"
+        )
+
+
+def _marks(numbers: Iterable[np.ndarray]) -> tuple[int, int]:
+    """How many numbers, and the sum of their hashes modulo 2^64 (splitmix64: Steele et al. 2014)."""
+    count, total = 0, 0
+    for some in numbers:
+        z = (some.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+        for shift, times in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+            z = (z ^ (z >> np.uint64(shift))) * np.uint64(times)
+        count, total = count + len(some), (total + int((z ^ (z >> np.uint64(31))).sum(dtype=np.uint64))) % 2**64
+    return count, total
 
 
 def trainer(epochs: Callable[[], Iterator[Padded]]) -> Callable[[], float]:
@@ -210,53 +146,63 @@ def timed(store: Store, rounds: Rounds) -> dict[str, dict[str, float]]:
     return summary(taken, PLAIN)
 
 
-def peak(folder: Path, rows: int, peer: str) -> int:
-    """Bytes that a process holds at most which prepares so many rows and goes through them with a peer."""
-    order = json.dumps({"folder": str(folder), "rows": rows, "peer": peer})
-    environment = os.environ | {"REGARD_CACHE": str(folder / f"cache-of-{peer}")}  # each prepares by itself
-    command = [sys.executable, "-m", "benchmarks.rows", "--child", order]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
-    return int(done.stdout.split()[-1]) * 1024
+def peak(folder: Path, rows: int, peer: str, *, gated: bool) -> dict[str, Any]:
+    """What a process measures that prepares so many rows, if they are not prepared yet, and goes through them with a
+    peer: an epoch under the gate, or a few steps. Kept in the folder."""
+    if not (kept := folder / f"{rows}-{'ours' if peer == OURS else 'plain'}.json").is_file():
+        order = json.dumps({"folder": str(folder), "rows": rows, "peer": peer, "gated": gated})
+        command = [sys.executable, "-m", "benchmarks.rows", "--child", order]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+        kept.write_text(done.stdout.splitlines()[-1], "utf-8")
+    found: dict[str, Any] = json.loads(kept.read_text("utf-8"))
+    return found
 
 
-def child(folder: str, rows: int, peer: str) -> int:
-    """What `peak` starts: the peak in kilobytes is the last word it prints."""
-    path = Path(folder) / f"{rows}.csv"
-    store = prepared(path, rows, lambda what, seconds: None)
-    part = stored_part(store, padded)
-    step = trainer((lambda: ours(part)) if peer == OURS else (lambda: plain(Mapped(store))))
-    for _ in range(-(-len(store) // (_BATCH * _STEPS)) if peer == OURS else 4):
+def child(folder: str, rows: int, peer: str, gated: bool) -> int:
+    """What `peak` starts: its last line holds the peak in bytes and the seconds of each stage."""
+    seconds: dict[str, float] = {}
+    store = prepared(Path(folder) / f"{rows}.csv", rows, seconds.__setitem__)
+    part, failed = stored_part(store, padded), None
+    epoch = (lambda: ours(part)) if peer == OURS else (lambda: plain(Mapped(store)))
+    step = trainer(epoch)
+    for _ in range(4):
         step()
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    began = time.perf_counter()
+    try:
+        if gated:
+            gate(peer, epoch(), store)
+    except GateError as error:
+        failed = str(error)
+    seconds["an epoch of batches, without training"] = time.perf_counter() - began
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    print(json.dumps({"bytes": most, "seconds": seconds, "failed": failed}))
     return 0
 
 
 def run(report: Report, rounds: Rounds, folder: Path, rows: int) -> None:
     os.environ["REGARD_CACHE"] = str(folder / "cache")
-    name = f"{rows:,} rows"
-    for count in (rows // 10, rows):
-        write(folder / f"{count}.csv", count)
-        for peer in (OURS,) if count < rows else (OURS, PLAIN):
-            found = peak(folder, count, peer)
-            report.memory.append(
-                {"name": f"{count:,} rows", "peer": peer, "extra_bytes": found, "how": "ru_maxrss, whole"}
-            )
-            print(f"  {count:,} rows: {peer:20} {found / 2**20:10.1f} MiB at most", flush=True)
-    store = prepared(folder / f"{rows}.csv", rows, lambda what, seconds: report.beside(name, what, seconds))
-    try:
-        gate(OURS, ours(stored_part(store, padded)), store)
-        gate(PLAIN, plain(Mapped(store)), store)
-    except GateError as error:
-        print(f"  FAILED {error}", flush=True)
-        report.cases.append({"name": name, "against": PLAIN, "failed": str(error)})
-        return
+    name, tenth = f"{rows:,} rows", rows // 10
+    for count, peer in ((tenth, OURS), (tenth, PLAIN), (rows, OURS), (rows, PLAIN)):
+        if not (path := folder / f"{count}.csv").is_file():
+            write(path, count)
+        found = peak(folder, count, peer, gated=count == tenth or peer == OURS)
+        case = {"name": f"{count:,} rows"}
+        report.memory.append(case | {"peer": peer, "extra_bytes": found["bytes"], "how": "ru_maxrss, whole"})
+        print(f"  {count:,} rows: {peer:20} {found['bytes'] / 2**20:10.1f} MiB at most", flush=True)
+        if found["failed"]:
+            report.cases.append(case | {"against": PLAIN, "failed": found["failed"]})
+            return
+        if (count, peer) == (rows, OURS):
+            for what, seconds in found["seconds"].items():
+                print(f"    {what}: {seconds:,.0f} s", flush=True)
+    store = prepared(folder / f"{rows}.csv", rows, lambda what, seconds: None)
     peers = timed(store, rounds)
     for peer, row in peers.items():
         row["error"] = 0.0
         print(f"    {peer:20} {1 / row['median_s']:12,.0f} rows/s  x {row['ratio']:.3f} of the time", flush=True)
     report.cases.append({"name": name, "against": PLAIN, "tolerance": 0, "calls": _STEPS, "rounds": rounds.kept,
                          "peers": peers})  # fmt: skip
-    grown = report.extra_bytes(name, OURS) - report.extra_bytes(f"{rows // 10:,} rows", OURS)
+    grown = report.extra_bytes(name, OURS) - report.extra_bytes(f"{tenth:,} rows", OURS)
     report.goals.append(Goal("memory that ten times as many rows add", grown / 2**20, 64.0, "MiB"))
     report.goals.append(Goal(f"seconds a row, of the {PLAIN}'s", report.ratio(name, OURS), 1.0))
 

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 from typing import Any, TypedDict
 
-from benchmarks.contenders import CHOICES, PERFECT, REGARD, SETTINGS, TITLES
+from benchmarks.contenders import CHOICES, PERFECT, REGARD, SETTINGS, TITLES, WIDER
 from benchmarks.harness import Goal
 
 Errors = dict[str, list[float]]  # a setting, as it is written -> its error for each key head; infinite: cannot be had
@@ -97,8 +97,8 @@ def least(rows: Sequence[dict[str, Any]], names: Iterable[str], share: float) ->
 def goals(model: str, length: int, rows: Sequence[dict[str, Any]], *, bits_share: float) -> list[Goal]:
     """What was promised, of the layer in which it is hardest to keep. bits_share: of the row of LowBits at 3 bits."""
 
-    def times(share: float, others: list[float]) -> list[float]:
-        return [mine / other for mine, other in zip(errors_of(rows, REGARD, share), others, strict=True)]
+    def times(share: float, others: list[float], row: str = REGARD) -> list[float]:
+        return [mine / other for mine, other in zip(errors_of(rows, row, share), others, strict=True)]
 
     where = f"{model}, {length:,} tokens"
     if model.startswith("gemma"):
@@ -123,6 +123,10 @@ def goals(model: str, length: int, rows: Sequence[dict[str, Any]], *, bits_share
         ratios = times(share, least(rows, peers, share))
         found.append(Goal(f"{where}, {share:.0%}, worst layer: times its best peer", _worst(ratios), 1.0))
         found.append(Goal(f"{where}, {share:.0%}, mean of layers: times its best peer", statistics.fmean(ratios), 0.75))
+        wider = _worst(times(share, least(rows, peers, share), WIDER))
+        found.append(
+            Goal(f"{where}, {share:.0%}, worst layer, SnapKV among the choices: times its best peer", wider, 1.0)
+        )
     return found
 
 

@@ -204,10 +204,11 @@ def test_settings_are_chosen_by_one_text_and_told_of_the_other() -> None:
         "WindowSinks(first=1)",
     ]
     assert best([layer["errors"]["0.1"] for layer in TUNED], list(TUNED[0]["errors"]["0.1"])) == "WindowSinks(first=1)"
-    window, focus, both = rows(TUNED, SEEN)
+    window, focus, both, wider = rows(TUNED, SEEN)
     assert (window["policy"], focus["policy"], both["policy"]) == ("WindowSinks", "Focus", "regard")
     assert window["errors"] == pytest.approx([0.6, 0.4])
     assert window["fixed_errors"] == pytest.approx([0.6, 0.6])
+    assert (wider["policy"], wider["errors"]) == ("regard, or observed", both["errors"])  # there is no other here
     assert both["settings"][0] == ["Focus(a)", "WindowSinks(first=1)"]
     assert both["errors"] == pytest.approx([0.4, 0.4])
     assert both["bytes"] == pytest.approx([0.09, 0.09])
@@ -236,6 +237,7 @@ def test_goals_are_of_the_hardest_layer() -> None:
         row("PerfectBlocks", 0.1, 0.2, 0.3),
         row("LowBits", 0.22, 0.15, 0.15),
         row("regard", 0.1, 0.1, 0.2),
+        row("regard, or observed", 0.1, 0.1, 0.1),
     ]
     named, later, perfect, bits = goals("gemma", 8192, table, bits_share=0.22)
     assert named.measured == pytest.approx(0.2 / 0.4)
@@ -243,8 +245,9 @@ def test_goals_are_of_the_hardest_layer() -> None:
     assert not named.as_json()["met"]
     assert perfect.measured == pytest.approx(0.2 / 0.3)
     assert bits.measured == pytest.approx(0.2 / 0.15)
-    worst, mean = goals("qwen", 8192, table, bits_share=0.22)[2:4]
+    worst, mean, wider = goals("qwen", 8192, table, bits_share=0.22)[3:6]
     assert (worst.measured, worst.limit) == (pytest.approx(0.5), 1.0)
+    assert wider.measured == pytest.approx(1 / 3)
     assert (mean.measured, mean.limit) == (pytest.approx((1 / 3 + 0.5) / 2), 0.75)
     without = goals("gemma", 8192, [each for each in table if each["policy"] != "LowBits"], bits_share=0.22)[3]
     assert not without.as_json()["met"]  # a row that is not there meets nothing

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from tests import focus_cases
-from tests.focus_cases import HALF, POLICY, asked, call, check, inputs, masks, normal, policy
+from tests.focus_cases import HALF, POLICY, allotted, asked, call, check, inputs, masks, normal, policy
 from tests.focus_reference import stocked, weighed
 from tests.focus_ways import only
 from torch import Tensor
@@ -193,8 +193,8 @@ def test_where_nothing_is_read_one_by_one_the_sketch_speaks_alone(bits: int) -> 
     kept = Sketch.of(k, v, query=q, policy=replace(POLICY, bits=bits, first=0))
     lanes = [each.flatten(0, 1) for each in (k, v)]
     asked = q.view(4, 1, 3, -1)
-    most = torch.zeros(1, 1, dtype=torch.int64)
-    output, lse = focus_look.looked(focus_look.Look(kept, asked * focus.LOG2E, *lanes, None, most))
+    none = allotted(torch.zeros(1, 1, dtype=torch.int64), kept.policy)
+    output, lse = focus_look.looked(focus_look.Look(kept, asked * focus.LOG2E, *lanes, None, none))
     for lane in range(4):
         shelf = stocked(kept, lane // 2, lane % 2, lanes[0][lane].double().numpy(), lanes[1][lane].double().numpy())
         for head in range(3):

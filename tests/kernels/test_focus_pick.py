@@ -8,6 +8,7 @@ from tests.focus_cases import normal
 from torch import Tensor
 
 from regard.kernels import focus_pick
+from regard.kernels.focus_allotted import Allotted
 from regard.kernels.focus_pick import picked
 from regard.spec import Focus, KernelError
 
@@ -23,7 +24,7 @@ def keys(weights: Tensor, policy: Focus, most: int, allowed: list[int] | None = 
     """Those picked and valid, in order."""
     held = None if allowed is None else torch.tensor(allowed, dtype=torch.bool)[None, None]
     whole = None if held is None else held.view(1, 1, -1, policy.grain).all(-1)
-    found = picked(weights, policy, torch.tensor([[most]]), held, whole)
+    found = picked(weights, policy, Allotted.of([most], policy, (1, 1), weights.device), held, whole)
     assert found.keys.shape == found.valid.shape
     assert len(set(found.keys[0, 0].tolist())) == found.keys.shape[2]
     return sorted(found.keys[0, 0][found.valid[0, 0]].tolist())
@@ -79,7 +80,7 @@ def test_keys_of_blocks_that_may_be_seen_in_part_come_before_all() -> None:
 
 def test_every_query_has_a_number_of_its_own() -> None:
     weights = torch.tensor([[0.1, 0.4, 0.3, 0.2], [0.4, 0.1, 0.2, 0.3], [0.1, 0.2, 0.3, 0.4]])[None, :, None]
-    found = picked(weights, PLAIN, torch.tensor([[1, 3, 0]]), None, None)
+    found = picked(weights, PLAIN, Allotted.of([1, 3, 0], PLAIN, (1, 3), weights.device), None, None)
     assert [sorted(k[v].tolist()) for k, v in zip(found.keys[0], found.valid[0], strict=True)] == [[1], [0, 2, 3], []]
 
 

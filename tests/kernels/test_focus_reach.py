@@ -11,7 +11,7 @@ from torch import Tensor
 
 from regard import SinkLogits
 from regard.kernels.focus import LOG2E
-from regard.kernels.focus_look import Look, judged
+from regard.kernels.focus_look import judged
 from regard.kernels.focus_reach import Reach
 from regard.kernels.sketch import Sketch
 from regard.spec.policy import Focus
@@ -30,7 +30,7 @@ def reach(*, bits: int = 8, sink: SinkLogits | None = None, allowed: Tensor | No
         key[:, :, far] *= 10
     sketch.follow(key, value)
     may = torch.ones(1, 2, KEYS, dtype=torch.bool) if allowed is None else allowed
-    scores, _ = judged(Look(sketch, query, key[0], value[0], may, may.sum(-1)))
+    scores, _ = judged(sketch, query)
     dice = torch.linspace(0, 0.99, INSIDE).expand(2, -1)
     return Reach.of(
         sketch, key[0], value[0], torch.zeros(2, dtype=torch.int64), query[0], query[0], may[0], scores[0], dice, sink

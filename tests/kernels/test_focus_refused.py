@@ -243,10 +243,9 @@ def test_no_query_reads_more_than_its_budget(made: tuple[Any, Budget]) -> None:
 
 def test_no_key_is_lost_to_rounding() -> None:
     """3,000,001 keys at 1.21875 bytes: 3,656,251.21875, which is no number of float32. 9 keys at 7 bytes are left."""
-    prices, seen = focus.Prices(key=1.21875, fixed=0.0, read=7.0), torch.tensor([[3_000_001]])
-    left = torch.tensor([[3_656_251.21875 + 9 * 7]], dtype=torch.float64)
-    assert prices.keys(left, seen).tolist() == [[9.0]]
-    assert prices.keys(left - 2**-20, seen).tolist() == [[8.0]]
+    prices, left = focus.Prices(key=1.21875, fixed=0.0, read=7.0), 3_656_251.21875 + 9 * 7
+    assert prices.keys(left, 3_000_001) == 9
+    assert prices.keys(left - 2**-20, 3_000_001) == 8
 
 
 def test_bytes_of_a_long_cache_are_counted_to_the_last() -> None:

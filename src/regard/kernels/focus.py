@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from regard.kernels.focus_allotted import Allotted, spread
 from regard.kernels.focus_look import Look
 from regard.kernels.focus_way import looked
 from regard.kernels.sink import with_sink
@@ -22,7 +23,7 @@ from regard.spec.policy import Focus
 from regard.spec.request import Request
 from regard.spec.score import Dot, General, ScaledDot
 
-LOG2E = math.log2(math.e)
+LOG2E, LN2 = math.log2(math.e), math.log(2)
 SCRATCH = 1 << 24  # numbers of the temporary tensors of some queries, about
 
 
@@ -53,9 +54,13 @@ class Prices:
         """The bytes below which a query that sees so many keys cannot be served."""
         return self.fixed + self.key * seen + self.read * (policy.first + 1)
 
-    def keys(self, left: Tensor, seen: Tensor) -> Tensor:
+    def keys(self, left: float, seen: int) -> int:
         """How many keys can be read one by one for `left` bytes, by a query that sees so many keys."""
-        return ((left - self.fixed - self.key * seen.double()) / self.read).floor()
+        return math.floor((left - self.fixed - self.key * seen) / self.read)
+
+    def spent(self, seen: int, read: int) -> float:
+        """Bytes, by a query that sees so many keys and reads so many of them one by one."""
+        return self.fixed + self.key * seen + self.read * read
 
 
 def focus(request: Request, budget: Budget, sketch: Sketch | None = None) -> Spent:
@@ -70,17 +75,23 @@ def focus(request: Request, budget: Budget, sketch: Sketch | None = None) -> Spe
     place, working = request.place, torch.promote_types(request.query.dtype, torch.float32)
     (kv_heads, dim), value_dim, groups = request.key.shape[1::2], request.value.shape[3], request.groups
     lanes, length = place.batch * kv_heads, place.query_len
-    output = request.query.new_empty(lanes, length, groups, value_dim, dtype=torch.float32)
-    lse, read = output.new_empty(lanes, length, groups), torch.empty(lanes, length, dtype=torch.float64)
-    for rows, look, spent in looks(request, budget, sketch):
-        output[:, rows.start : rows.stop], lse[:, rows.start : rows.stop] = looked(look)
-        read[:, rows.start : rows.stop] = spent
-    shape = request.output_shape
-    made = output.transpose(1, 2).reshape(shape)
-    made_lse = (lse / LOG2E).transpose(1, 2).reshape(shape[:3])
-    made, made_lse = with_sink(made, made_lse, request.sink)
+    made, read = [], []
+    for _, look, spent in looks(request, budget, sketch):
+        made.append(looked(look))
+        read.append(spent.expand(lanes, -1))
+    if len(made) == 1:
+        output, lse = made[0]
+    else:
+        nothing = request.query.new_empty(lanes, 0, groups, value_dim, dtype=torch.float32)
+        output, lse = (torch.cat(parts, 1) for parts in zip((nothing, nothing[..., 0]), *made, strict=True))
+    if groups > 1 and length > 1:  # else their order is the same already, and fewer operations are sooner done
+        output, lse = output.transpose(1, 2), lse.transpose(1, 2)
+    output, lse = output.reshape(request.output_shape), lse.mul(LN2).reshape(request.output_shape[:3])
+    output, lse = with_sink(output, lse, request.sink)
     full = place.key_len * (dim + value_dim) * BITS / 8
-    return Spent(made.to(request.query.dtype), made_lse.to(working), read.view(place.batch, kv_heads, length), full)
+    bytes_read = read[0] if len(read) == 1 else torch.cat([lse.new_empty(lanes, 0, dtype=torch.float64), *read], 1)
+    bytes_read = bytes_read.reshape(place.batch, kv_heads, length)
+    return Spent(output.to(request.query.dtype), lse.to(working), bytes_read, full)
 
 
 def looks(request: Request, budget: Budget, sketch: Sketch | None) -> Iterator[tuple[range, Look, Tensor]]:
@@ -96,13 +107,13 @@ def looks(request: Request, budget: Budget, sketch: Sketch | None) -> Iterator[t
         sketch.follow(request.key, request.value)
     place = request.place
     key, value = request.key.flatten(0, 1), request.value.flatten(0, 1)
+    prices = Prices.of(sketch, place.key_len - sketch.length)
     step = max(1, SCRATCH // max(1, len(query) * request.groups * place.key_len * 3))
     for start in range(0, place.query_len, step):
         rows = range(start, min(start + step, place.query_len))
-        allowed, seen = seen_by(request, rows)
-        most = _most(sketch, budget, seen, place.key_len)
-        look = Look(sketch, query[:, rows.start : rows.stop], key, value, allowed, most)
-        yield rows, look, _spent(sketch, most, seen, place.key_len)
+        allowed, shape, sizes = seen_by(request, rows)
+        allotted, spent = _shares(sketch, budget, prices, shape, sizes)
+        yield rows, Look(sketch, query[:, rows.start : rows.stop], key, value, allowed, allotted), spent
 
 
 def fits(request: Request) -> str | None:
@@ -138,12 +149,20 @@ def ready(request: Request, policy: Focus) -> tuple[Tensor, Tensor]:
     name = type(policy).__name__
     if not request.score.dot_family or request.dropout or request.biases:
         raise KernelError(f"{name} takes dot products without bias or dropout: leave the budget out")
-    form = request.score.prepare(request.query.float(), request.key[:, :, :0].float())
+    nothing = request.key.new_empty(*request.key.shape[:2], 0, request.key.shape[3], dtype=torch.float32)
+    form = request.score.prepare(request.query.float(), nothing)
     if not form.curve.straight or not isinstance(request.score, (Dot, ScaledDot, General)):
         raise KernelError(f"{name} takes ScaledDot, Dot and General without a softcap, got {request.score!r}")
-    batch, _, length, dim = form.query.shape
-    scaled = (form.query * (form.scale * LOG2E)).reshape(batch, request.key.shape[1], request.groups, length, dim)
-    return scaled.transpose(2, 3).flatten(0, 1), form.query
+    return by_lanes(form.query * (form.scale * LOG2E), request.groups), form.query
+
+
+def by_lanes(query: Tensor, groups: int) -> Tensor:
+    """(batch, heads, rows, d) as (batch * kv_heads, rows, groups, d)."""
+    batch, heads, length, dim = query.shape
+    lanes = batch * (heads // groups)
+    if groups == 1 or length == 1:
+        return query.reshape(lanes, length, groups, dim)
+    return query.reshape(lanes, groups, length, dim).transpose(1, 2)
 
 
 def of_policy(sketch: Sketch, policy: Focus) -> None:
@@ -155,14 +174,15 @@ def of_policy(sketch: Sketch, policy: Focus) -> None:
         )
 
 
-def seen_by(request: Request, rows: range) -> tuple[Tensor | None, Tensor]:
-    """bool (lanes or 1, rows, keys), None where all are allowed; how many keys each query sees (lanes or 1, rows)."""
+def seen_by(request: Request, rows: range) -> tuple[Tensor | None, tuple[int, int], list[int]]:
+    """bool (lanes or 1, rows, keys), None where all are allowed; (lanes or 1, rows); how many keys each of these
+    queries sees."""
     place, mask = request.place, request.mask
     if mask is None or mask.block(rows, place.cols, place) is Block.ALL:
-        return None, torch.full((1, len(rows)), place.key_len, device=place.device)
+        return None, (1, len(rows)), [place.key_len] * len(rows)
     tile = for_all_heads(mask.tile(rows, place.cols, place)).expand(-1, len(rows), place.key_len)
     allowed = tile if len(tile) == 1 else tile.repeat_interleave(request.key.shape[1], 0)
-    return allowed, allowed.sum(-1)
+    return allowed, (len(allowed), len(rows)), allowed.sum(-1).flatten().tolist()
 
 
 def for_all_heads(tile: Tensor) -> Tensor:
@@ -173,20 +193,19 @@ def for_all_heads(tile: Tensor) -> Tensor:
     return tile[:, 0]
 
 
-def _most(sketch: Sketch, budget: Budget, seen: Tensor, key_len: int) -> Tensor:
-    """(lanes or 1, rows): the keys that the budget lets each query read one by one."""
+def _shares(
+    sketch: Sketch, budget: Budget, prices: Prices, shape: tuple[int, int], sizes: Sequence[int]
+) -> tuple[Allotted, Tensor]:
+    """Of queries (lanes or 1, rows) that see so many keys: how many of them the budget lets each read one by one, and
+    float64 the bytes of all it reads."""
     _, _, dim, value_dim = sketch.shape
-    left = [budget.bytes(int(each), dim, value_dim) for each in seen.flatten().tolist()]
-    bytes_left = torch.tensor(left, dtype=torch.float64, device=seen.device).view(seen.shape)
-    most = Prices.of(sketch, key_len - sketch.length).keys(bytes_left, seen)
-    if bool((most < sketch.policy.first + 1).any()):
+    most = {size: prices.keys(budget.bytes(size, dim, value_dim), size) for size in set(sizes)}
+    if min(most.values(), default=0) < sketch.policy.first + 1 and most:
         raise KernelError(
-            f"{budget!r} is less than the sketch of {int(seen.min())} keys takes, with {sketch.policy.first} keys "
+            f"{budget!r} is less than the sketch of {min(sizes)} keys takes, with {sketch.policy.first} keys "
             "beside it: give more, or a policy without a sketch such as WindowSinks()"
         )
-    return torch.minimum(most, seen.to(most.dtype)).long()
-
-
-def _spent(sketch: Sketch, most: Tensor, seen: Tensor, key_len: int) -> Tensor:
-    prices = Prices.of(sketch, key_len - sketch.length)
-    return prices.fixed + prices.key * seen.double() + prices.read * most.double()
+    many = {size: min(keys, size) for size, keys in most.items()}
+    spent, device = {size: prices.spent(size, keys) for size, keys in many.items()}, sketch.codes.device
+    allotted = Allotted.of([many[size] for size in sizes], sketch.policy, shape, device)
+    return allotted, spread([spent[size] for size in sizes], shape, torch.float64, device)

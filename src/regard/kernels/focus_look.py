@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from regard.kernels.focus_allotted import Allotted
 from regard.kernels.focus_pick import LOWEST, picked
 from regard.kernels.focus_read import Read
 from regard.kernels.sketch import Sketch
@@ -35,20 +36,20 @@ class Look:
     key: Tensor  # (lanes, n, d) in their own dtype, the sketched keys and those behind them
     value: Tensor  # (lanes, n, e)
     allowed: Tensor | None  # bool (lanes or 1, rows, n)
-    most: Tensor  # int64 (lanes or 1, rows): keys that may be read one by one
+    allotted: Allotted  # of the keys that may be read one by one
 
 
 def looked(look: Look) -> tuple[Tensor, Tensor]:
     """(output (lanes, rows, groups, e), log2 of the sum of weights (lanes, rows, groups)), both float32."""
     sketch, grain = look.sketch, look.sketch.policy.grain
-    scores, bases = judged(look)
+    scores, bases = judged(sketch, look.query)
     allowed = None if look.allowed is None else look.allowed[:, :, : sketch.length]
     whole = None if allowed is None else allowed.reshape(*allowed.shape[:2], -1, grain).all(-1)
     if allowed is not None:
         scores.masked_fill_(~allowed[:, :, None], -torch.inf)
     top = scores.amax(-1, keepdim=True).clamp_min_(LOWEST)
     weights = scores.sub_(top).exp2_()
-    chosen = picked(weights, sketch.policy, look.most, allowed, whole)
+    chosen = picked(weights, sketch.policy, look.allotted, allowed, whole)
     read = Read.of(sketch, look.query, look.key, look.value, chosen, bases)
     behind = _behind(look)
     shift = torch.maximum(top, read.top())
@@ -71,13 +72,13 @@ def shown(look: Look) -> Tensor:
     """(lanes, rows, groups, keys): the log2 score by which each key is weighed, its own where it was read, that of its
     sketch where not; -inf where it may not be seen."""
     sketch, grain = look.sketch, look.sketch.policy.grain
-    scores, bases = judged(look)
+    scores, bases = judged(sketch, look.query)
     allowed = None if look.allowed is None else look.allowed[:, :, : sketch.length]
     whole = None if allowed is None else allowed.reshape(*allowed.shape[:2], -1, grain).all(-1)
     if allowed is not None:
         scores.masked_fill_(~allowed[:, :, None], -torch.inf)
     weights = (scores - scores.amax(-1, keepdim=True).clamp_min_(LOWEST)).exp2_()
-    chosen = picked(weights, sketch.policy, look.most, allowed, whole)
+    chosen = picked(weights, sketch.policy, look.allotted, allowed, whole)
     read = Read.of(sketch, look.query, look.key, look.value, chosen, bases)
     index = chosen.keys[:, :, None].expand(*scores.shape[:3], -1)
     valid = chosen.valid[:, :, None]
@@ -85,11 +86,12 @@ def shown(look: Look) -> Tensor:
     return torch.cat((scores, _behind(look)), -1)
 
 
-def judged(look: Look) -> tuple[Tensor, Tensor]:
-    """(sketch scores (lanes, rows, groups, keys), scores of the blocks' mean keys (lanes, rows, groups, blocks))"""
-    sketch, (lanes, rows, groups, dim) = look.sketch, look.query.shape
+def judged(sketch: Sketch, query: Tensor) -> tuple[Tensor, Tensor]:
+    """(sketch scores (lanes, rows, groups, keys), scores of the blocks' mean keys (lanes, rows, groups, blocks)) of
+    queries (lanes, rows, groups, d) as a `Look` has them."""
+    lanes, rows, groups, dim = query.shape
     count, grain, half = sketch.length, sketch.policy.grain, sketch.basis.rank // 2
-    query = look.query.flatten(1, 2)
+    query = query.flatten(1, 2)
     bases = query @ sketch.means[:, : count // grain, :dim].float().mT
     asked = (query.view(-1, sketch.shape[1], rows * groups, dim) @ sketch.basis.query).flatten(0, 1)
     upper, lower = asked[..., :half] / 16, asked[..., half:]  # a byte is 16 * its upper number + its lower one

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from regard.kernels.focus_allotted import Allotted
 from regard.spec.errors import KernelError
 from regard.spec.policy import Focus
 
@@ -31,32 +32,26 @@ class Picked:
     valid: Tensor
 
 
-def picked(weights: Tensor, policy: Focus, most: Tensor, allowed: Tensor | None, whole: Tensor | None) -> Picked:
+def picked(weights: Tensor, policy: Focus, allotted: Allotted, allowed: Tensor | None, whole: Tensor | None) -> Picked:
     """The keys to read: those of blocks that may be seen in part, the first, the latest, then those of most weight.
 
-    weights: (lanes, rows, groups, keys), by the sketch. most: (lanes or 1, rows), how many. allowed: (lanes or 1, rows,
-    keys), whole: (lanes or 1, rows, blocks), both None where all keys are allowed.
+    weights: (lanes, rows, groups, keys), by the sketch. allotted: how many. allowed: (lanes or 1, rows, keys), whole:
+    (lanes or 1, rows, blocks), both None where all keys are allowed.
 
     Raises `KernelError` where there are more keys in partly allowed blocks than may be read.
     """
     single = weights.shape[2] == 1
     ranks = weights[:, :, 0].clone() if single else (weights / weights.sum(-1, keepdim=True)).sum(2)
-    latest = reserved(most, policy)[..., None]
+    most, latest = allotted.most, allotted.latest[..., None]
     if allowed is None or whole is None:
         ranks.masked_fill_(torch.arange(ranks.shape[-1], device=ranks.device) >= ranks.shape[-1] - latest, LATEST)
         ranks[..., : policy.first] = FIRST
     else:
         _masked(ranks, policy, most, latest, allowed, whole)
-    count = min(ranks.shape[-1], max(0, int(most.max())))
-    same = bool((most == most.flatten()[0]).all())
-    keys, values = _largest(ranks, count, ordered=not same)
+    count = min(ranks.shape[-1], max(0, allotted.largest))
+    keys, values = _largest(ranks, count, ordered=not allotted.same)
     within = torch.arange(count, device=ranks.device) < most[..., None]
     return Picked(keys, within & (values >= 0))
-
-
-def reserved(most: Tensor, policy: Focus) -> Tensor:
-    """int64, as `most`: how many of the keys that are read are the latest ones in any case."""
-    return torch.minimum((most * policy.latest).floor().long(), most - policy.first)
 
 
 def outnumbered(policy: Focus) -> KernelError:

@@ -17,9 +17,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from regard.kernels.focus import LOG2E, SCRATCH, Prices, of_policy, ready, refuse_gradient, seen_by
+from regard.kernels.focus import LOG2E, SCRATCH, Prices, by_lanes, of_policy, ready, refuse_gradient, seen_by
 from regard.kernels.focus_bound import estimate
-from regard.kernels.focus_look import Look, judged
+from regard.kernels.focus_look import judged
 from regard.kernels.focus_reach import Reach
 from regard.kernels.focus_sample import Chances, numbers
 from regard.kernels.sketch import Sketch
@@ -120,9 +120,9 @@ def _reaches(request: Request, sketch: Sketch, query: Tensor) -> Iterator[tuple[
     size = max(1, SCRATCH // (place.key_len * (dim + value.shape[2]) * 2))
     for start in range(0, length, step):
         rows = range(start, min(start + step, length))
-        allowed, seen = seen_by(request, rows)
+        allowed, *_ = seen_by(request, rows)
         part = query[:, rows.start : rows.stop]
-        scores, _ = judged(Look(sketch, part, key, value, allowed, seen))
+        scores, _ = judged(sketch, part)
         may = torch.ones(1, 1, place.key_len, dtype=torch.bool, device=key.device) if allowed is None else allowed
         may = may.expand(lanes, len(rows), -1)
         for first in range(0, lanes * len(rows), size):
@@ -137,9 +137,7 @@ def _reaches(request: Request, sketch: Sketch, query: Tensor) -> Iterator[tuple[
 def _wide(request: Request) -> Tensor:
     """The query (lanes, rows, groups, d), with the scale in it, in float64."""
     form = request.score.prepare(request.query.double(), request.key[:, :, :0].double())
-    batch, _, length, dim = form.query.shape
-    scaled = (form.query * (form.scale * LOG2E)).reshape(batch, request.key.shape[1], request.groups, length, dim)
-    return scaled.transpose(2, 3).flatten(0, 1)
+    return by_lanes(form.query * (form.scale * LOG2E), request.groups)
 
 
 def _within(reach: Reach, terms: Terms) -> tuple[Tensor, Tensor, Tensor, Tensor]:

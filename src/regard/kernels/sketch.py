@@ -8,10 +8,12 @@ are. As tokens arrive a block is added whenever it is full, so that the cost of 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -23,6 +25,7 @@ from regard.spec.value import described
 
 LEARN = 1 << 15  # keys and queries at most that a basis is learnt from, spread evenly
 CHUNK = 1 << 14  # keys that are sketched at once
+LINE = 64  # bytes that a processor reads at once, about
 LARGEST = torch.finfo(torch.half).max  # of a mean, as it is kept
 
 
@@ -99,6 +102,8 @@ class Sketch:
                 f"(batch, kv_heads, dim, value_dim) {self.shape} and at least {self.length} keys"
             )
         whole = key.shape[2] // self.policy.grain * self.policy.grain
+        if key.shape[2] == self.length:
+            return
         step = max(1, CHUNK // self.policy.grain) * self.policy.grain
         with plainly(key.device):
             _finite([key[:, :, whole:].float(), value[:, :, whole:].float()])
@@ -210,13 +215,19 @@ def _room(
     lanes = batch * kv_heads
     widths = {16: (0, 0), 8: (dim, value_dim), 4: ((dim + 1) // 2, (value_dim + 1) // 2)}[policy.bits]
     sizes = ((rank // 2, room), *((room, width) for width in widths))
-    codes, keys, values = (torch.empty(lanes, *size, dtype=torch.uint8, device=device) for size in sizes)
-    return (
-        codes,
-        keys,
-        values,
-        torch.empty(lanes, room // policy.grain, dim + value_dim, dtype=torch.half, device=device),
-    )
+    codes, keys, values = (_empty((lanes, *size), torch.uint8, device) for size in sizes)
+    return codes, keys, values, _empty((lanes, room // policy.grain, dim + value_dim), torch.half, device)
+
+
+def _empty(size: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Not filled. On a CPU of NumPy, which asks the system for large pages: rows are read here and there, and the
+    addresses of a hundred megabytes in small pages would have to be looked up for nearly each of them."""
+    if device.type != "cpu" or torch.compiler.is_compiling():
+        return torch.empty(size, dtype=dtype, device=device)
+    many = math.prod(size) * dtype.itemsize
+    room = np.empty(many + LINE, np.uint8)
+    start = -room.ctypes.data % LINE  # a row that begins within a line of memory would take two of them
+    return torch.from_numpy(room[start : start + many]).view(dtype).view(size)
 
 
 def _residual(numbers: Tensor, grain: int) -> tuple[Tensor, Tensor]:

@@ -3,8 +3,6 @@ error."""
 
 from __future__ import annotations
 
-import importlib
-import sys
 from dataclasses import replace
 from types import ModuleType
 
@@ -19,11 +17,9 @@ from regard.spec import Causal, Dense, Padding, ScaledDot, Window, request
 
 needed()
 
-import numba  # noqa: E402
+from tests.kernels.compiled.uncompiled import uncompiled  # noqa: E402
 
 from regard.kernels.compiled import few  # noqa: E402
-
-NAME = "regard.kernels.compiled"
 
 
 @pytest.mark.parametrize("what", [torch.nan, torch.inf, -torch.inf])
@@ -80,20 +76,11 @@ def test_numbers_too_large_for_the_scores() -> None:
 @pytest.fixture(scope="module")
 def plain() -> ModuleType:
     """Another copy of the modules, that numba has not compiled."""
-    kept = {name: module for name, module in sys.modules.items() if name.startswith(NAME)}
-    for name in kept:
-        del sys.modules[name]
-    before, numba.config.DISABLE_JIT = numba.config.DISABLE_JIT, 1
-    try:
-        made = importlib.import_module(f"{NAME}.few")
-        importlib.import_module(f"{NAME}.splits").joining()  # it is kept
+    with uncompiled() as imported:
+        made = imported("few")
+        imported("splits").joining()  # it is kept
         for dtype in ROW.dtypes:
-            importlib.import_module(f"{NAME}.splits").working(str(dtype)[6:])
-    finally:
-        numba.config.DISABLE_JIT = before
-        for name in [name for name in sys.modules if name.startswith(NAME)]:
-            del sys.modules[name]
-        sys.modules.update(kept)
+            imported("splits").working(str(dtype)[6:])
     return made
 
 

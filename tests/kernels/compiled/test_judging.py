@@ -87,7 +87,7 @@ def test_how_many_keys_of_a_block_may_be_seen() -> None:
 
 def test_scores_become_weights() -> None:
     scores = np.array([3, 1, -np.inf, 2], np.float32)
-    assert judging.weighed(scores, np.float32(3)) == 1.75
+    judging.weighed(scores, np.float32(3))
     assert scores.tolist() == [1, 0.25, 0, 0.5]
-    assert judging.weighed(scores, np.float32(np.nan)) == 0
+    judging.weighed(scores, np.float32(np.nan))
     assert scores.tolist() == [0, 0, 0, 0]

@@ -90,11 +90,12 @@ def test_the_threshold() -> None:
 
 def test_a_single_head_ranks_by_its_weights_and_a_group_by_its_shares() -> None:
     weights, ranks = np.array([[4, 1, 3], [0.1, 0.3, 0.1]], np.float32), np.empty(3, np.float32)
-    picking.ranked(weights[:1], floats(8), ranks)
+    picking.ranked(weights[:1], ranks)
     np.testing.assert_array_equal(ranks, [4, 1, 3])
-    picking.ranked(weights, floats(8, 0.5), ranks)
+    picking.ranked(weights, ranks)
     np.testing.assert_allclose(ranks, [0.7, 0.725, 0.575], rtol=1e-6)
-    picking.ranked(weights, floats(8, 0), ranks)  # a lost head has no say
+    weights[1] = 0
+    picking.ranked(weights, ranks)  # a lost head has no say
     np.testing.assert_allclose(ranks, [0.5, 0.125, 0.375])
 
 

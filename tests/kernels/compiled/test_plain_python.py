@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 from dataclasses import replace
 from types import ModuleType
 
@@ -14,29 +12,6 @@ from tests.focus_ways import check, needed
 from tests.looks import POLICY, causal, look
 
 needed()
-
-import numba  # noqa: E402
-
-NAME = "regard.kernels.compiled"
-
-
-@pytest.fixture(scope="module")
-def plain() -> ModuleType:
-    """Another copy of the modules, that numba has not compiled."""
-    kept = {name: module for name, module in sys.modules.items() if name.startswith(NAME)}
-    for name in kept:
-        del sys.modules[name]
-    before, numba.config.DISABLE_JIT = numba.config.DISABLE_JIT, 1
-    try:
-        made = importlib.import_module(f"{NAME}.look")
-        made.picking(), made.summing(), made.copying_loop()  # they are kept
-        importlib.import_module(f"{NAME}.picking").LONG = 64  # so that thresholds are guessed here as well
-    finally:
-        numba.config.DISABLE_JIT = before
-        for name in [name for name in sys.modules if name.startswith(NAME)]:
-            del sys.modules[name]
-        sys.modules.update(kept)
-    return made
 
 
 @pytest.mark.parametrize("bits", [4, 8, 16])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,11 +11,13 @@ import torch
 from tests.faults import Patch, around
 from tests.focus_ways import check, needed
 from tests.looks import POLICY, causal, look
+from torch import Tensor
 
 needed()
 
 from regard.kernels.compiled import look as compiled  # noqa: E402
 from regard.kernels.compiled.compiler import Array  # noqa: E402
+from regard.kernels.compiled.lanes import Asked, Stock  # noqa: E402
 
 
 def battery() -> None:
@@ -29,13 +30,7 @@ def battery() -> None:
 
 def stock(**changed: Callable[[Array], Array]) -> Patch:
     """Each `changed(array)` gives another array of the sketch."""
-
-    def patched(original: Any, sketch: Any) -> Any:
-        found = original(sketch)
-        parts = {name: np.ascontiguousarray(change(getattr(found, name))) for name, change in changed.items()}
-        return found._replace(**parts)
-
-    return around(compiled, "_stock", patched)
+    return around(compiled, "_stock", lambda f, sketch: others(Stock._fields, f(sketch), changed))
 
 
 def terms(**changed: int) -> Patch:
@@ -43,44 +38,29 @@ def terms(**changed: int) -> Patch:
     return around(
         compiled,
         "_terms",
-        lambda f, sketch: f(sketch)._replace(**{name: getattr(f(sketch), name) + by for name, by in changed.items()}),
+        lambda f, made: f(made)._replace(**{name: getattr(f(made), name) + by for name, by in changed.items()}),
+    )
+
+
+def cache(**changed: int) -> Patch:
+    """Keys and values elsewhere, by so much."""
+    return around(
+        compiled,
+        "_cache",
+        lambda f, rows: f(rows)._replace(**{name: getattr(f(rows), name) + by for name, by in changed.items()}),
     )
 
 
 def asked(**changed: Callable[[Array], Array]) -> Patch:
-    def patched(original: Any, made: Any) -> Any:
-        found = original(made)
-        parts = {name: np.ascontiguousarray(change(getattr(found, name))) for name, change in changed.items()}
-        return found._replace(**parts)
-
-    return around(compiled, "_asked", patched)
+    return around(compiled, "_asked", lambda f, made: others(Asked._fields, f(made), changed))
 
 
-def between(change: Callable[[Any], None]) -> Patch:
-    """`change(found)` spoils what the first half leaves for the second, after it has been looked at."""
-
-    def patched(original: Any, made: Any, found: Any) -> Any:
-        plain = original(made, found)
-        change(found)
-        return plain
-
-    return around(compiled, "_plain", patched)
-
-
-def plain(**changed: Callable[[Array], Array]) -> Patch:
-    def patched(original: Any, *args: Any) -> Any:
-        found = original(*args)
-        parts = {name: np.ascontiguousarray(change(getattr(found, name))) for name, change in changed.items()}
-        return found._replace(**parts)
-
-    return around(compiled, "_plain", patched)
-
-
-def times(name: str, factor: float) -> Patch:
-    def change(found: Any) -> None:
-        getattr(found, name)[...] *= factor
-
-    return between(change)
+def others(names: tuple[str, ...], found: list[Tensor], changed: dict[str, Callable[[Array], Array]]) -> list[Tensor]:
+    """The tensors of these names, some of them changed."""
+    return [
+        torch.from_numpy(np.ascontiguousarray(changed[name](each.numpy()))) if name in changed else each
+        for name, each in zip(names, found, strict=True)
+    ]
 
 
 def turned_round(array: Array) -> Array:
@@ -108,17 +88,10 @@ FAULTS: dict[str, Patch] = {
     "item 0's mask for all items": asked(allowed=lambda each: each[:1]),
     "everything may be seen": asked(allowed=lambda each: each[:1, :, :0]),
     "heads of a group in another order": asked(query=lambda each: np.roll(each, 1, 2)),
+    "rows as they are of another lane": cache(lane=-19),
+    "rows as they are that overlap": cache(row=-1),
+    "rows as they are from the second number on": cache(address=4),
     "scale 1 % off": asked(query=lambda each: each * np.float32(1.01)),
-    "periphery dropped": times("around", 0.0),
-    "periphery 1 % off": times("around", 1.01),
-    "tops 1 % off": times("top", 0.99),
-    "the key before the one picked": between(
-        lambda found: np.subtract(found.picks, 1, out=found.picks, where=found.picks > 0)
-    ),
-    "best keys by another order": plain(keys=lambda each: np.roll(each, 1, 2)),
-    "best values by another order": plain(values=lambda each: np.roll(each, 1, 2)),
-    "keys behind the sketch in another order": plain(late_keys=lambda each: np.roll(each, 1, 1)),
-    "values behind the sketch dropped": plain(late_values=lambda each: 0 * each),
 }
 
 

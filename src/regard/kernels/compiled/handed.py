@@ -7,21 +7,28 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from numba import carray
+from torch import Tensor
 
 from regard.kernels.compiled.compiler import Array, step
 from regard.kernels.compiled.pool import pointed
 
 AXES = 4
 WIDTH = 1 + AXES  # words of an array: its address, then its sizes
+_FILL = tuple((1,) * (AXES - axes) for axes in range(AXES + 1))
 
 
-def handed(numbers: Sequence[int], arrays: Sequence[Array]) -> Any:
-    """The table: the numbers, then of each array, whose numbers follow each other, what `reading` needs."""
-    words = list(numbers)
-    for array in arrays:
-        assert array.flags.c_contiguous
-        words += [array.ctypes.data, *array.shape, *[1] * (AXES - array.ndim)]
-    return (ctypes.c_int64 * len(words))(*words)
+def words(tensors: Sequence[Tensor]) -> list[int]:
+    """Of each tensor, whose numbers follow each other, what `reading` needs."""
+    found = list[int]()
+    for tensor in tensors:
+        assert tensor.is_contiguous()
+        found += (tensor.data_ptr(), *tensor.shape, *_FILL[tensor.dim()])
+    return found
+
+
+def handed(numbers: Sequence[int]) -> Any:
+    """The table of words."""
+    return (ctypes.c_int64 * len(numbers))(*numbers)
 
 
 def reading(kind: Any, axes: int) -> Callable[[Array, int], Array]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from regard.kernels.compiled.compiler import Array, step
-from regard.kernels.compiled.floats import HUGE, LOWEST, exp2, peak, total, widened
+from regard.kernels.compiled.floats import HUGE, LOWEST, exp2, peak, widened
 from regard.kernels.sketch_basis import CODE
 
 RUN = 512  # keys that are judged at a time, about: their numbers stay in the processor's first cache
@@ -126,11 +126,10 @@ def _leveled(scores: Array, bases: Array, first: int, grain: int, off: np.float3
 
 
 @step
-def weighed(scores: Array, top: np.float32) -> np.float32:
-    """Scores become weights, 1 at the top; gives their sum. Where the top is lost, nothing weighs anything."""
+def weighed(scores: Array, top: np.float32) -> None:
+    """Scores become weights, 1 at the top. Where the top is lost, nothing weighs anything."""
     if np.isnan(top):
         scores[:] = np.float32(0)
-        return np.float32(0)
+        return
     for key in range(len(scores)):
         scores[key] = exp2(scores[key] - top)
-    return total(scores)

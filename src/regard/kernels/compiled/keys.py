@@ -37,9 +37,9 @@ def left(weights: Array, picks: Array, open_: Array, grain: int, around: Array) 
         for place in range(len(picks)):
             shown[picks[place]] = np.float32(0)
         for block in range(len(open_)):
-            rest = np.float32(0)
-            for key in range(block * grain, block * grain + grain):
-                rest += shown[key]
+            some, rest = shown[block * grain : block * grain + grain], np.float32(0)
+            for key in range(grain):
+                rest += some[key]
             around[head, block] = rest if open_[block] == grain else np.float32(0)
 
 
@@ -51,6 +51,8 @@ def scored(
     (groups, dim), stepped, row = query.shape, query * key_step, np.empty_like(key_step)
     if groups == 1 and bits == 8:
         _products(stepped[0], rows, picks, scores[0])
+    elif groups == 1 and dim == 2 * rows.shape[1]:
+        _half_products(stepped[0], rows, picks, scores[0])
     else:
         for place in range(len(picks)):
             prefetch.wanted(rows, picks[min(place + prefetch.AHEAD, len(picks) - 1)])
@@ -83,6 +85,25 @@ def _products(stepped: Array, rows: Array, picks: Array, scores: Array) -> None:
             q += stepped[x] * np.float32(rows[b, x])
             r += stepped[x] * np.float32(rows[c, x])
             s += stepped[x] * np.float32(rows[d, x])
+        scores[place], scores[one], scores[two], scores[three] = p - off, q - off, r - off, s - off
+
+
+@step
+def _half_products(stepped: Array, rows: Array, picks: Array, scores: Array) -> None:
+    """The same of numbers of 4 bits: the first half of a key in the upper bits, the second in the lower ones."""
+    last, half, off = len(picks) - 1, rows.shape[1], MIDDLE_4 * total(stepped)
+    upper, lower = stepped[:half], stepped[half:]
+    for place in range(0, len(picks), 4):
+        for i in range(4):
+            prefetch.wanted(rows, picks[min(place + prefetch.AHEAD + i, last)])
+        one, two, three = min(place + 1, last), min(place + 2, last), min(place + 3, last)
+        a, b, c, d = picks[place], picks[one], picks[two], picks[three]
+        p, q, r, s = np.float32(0), np.float32(0), np.float32(0), np.float32(0)
+        for x in range(half):
+            p += upper[x] * np.float32(rows[a, x] >> 4) + lower[x] * np.float32(rows[a, x] & 15)
+            q += upper[x] * np.float32(rows[b, x] >> 4) + lower[x] * np.float32(rows[b, x] & 15)
+            r += upper[x] * np.float32(rows[c, x] >> 4) + lower[x] * np.float32(rows[c, x] & 15)
+            s += upper[x] * np.float32(rows[d, x] >> 4) + lower[x] * np.float32(rows[d, x] & 15)
         scores[place], scores[one], scores[two], scores[three] = p - off, q - off, r - off, s - off
 
 

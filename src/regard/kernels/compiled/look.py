@@ -3,103 +3,93 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
-from typing import Any
+from weakref import WeakKeyDictionary
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from regard.kernels.compiled.compiler import Array
-from regard.kernels.compiled.handed import handed
-from regard.kernels.compiled.lanes import Asked, Found, Plain, Stock, Terms, picking, summing
+from regard.kernels.compiled.handed import handed, words
+from regard.kernels.compiled.lanes import Terms, looking
 from regard.kernels.compiled.pool import at_work, workers
-from regard.kernels.compiled.rows import copying_loop
+from regard.kernels.compiled.rows import KINDS, Cache
 from regard.kernels.focus_look import Look
-from regard.kernels.focus_pick import outnumbered, reserved
+from regard.kernels.focus_pick import outnumbered
 from regard.kernels.sketch import Sketch
 
+_STOCKS: WeakKeyDictionary[Sketch, tuple[Tensor, list[Tensor], list[int]]] = WeakKeyDictionary()
 SHARE = 1 << 15  # scores that a thread should have to make, at least
 
 
 def looked(look: Look) -> tuple[Tensor, Tensor]:
     """As `regard.kernels.focus_look.looked`, on a CPU. Raises `KernelError` as `regard.kernels.focus_pick.picked`."""
     sketch, (lanes, rows, groups, _) = look.sketch, look.query.shape
-    asked, stock, terms = _asked(look), _stock(sketch), _terms(sketch)
-    found = _room(lanes, rows, groups, terms, min(terms.length, max(0, int(look.most.max()))))
-    output, lse = (torch.empty(lanes, rows, groups, *size) for size in ((sketch.shape[3],), ()))
+    terms = _terms(look)
+    # tensors are held until the threads are done, who are told addresses
+    asked, made = _asked(look), _made((lanes, rows, groups, sketch.shape[3]), terms)
+    key, value, (_held, kept) = _contiguous(look.key), _contiguous(look.value), _kept(sketch)
+    tasks, refused = ctypes.c_int64(0), ctypes.c_int64(0)
+    numbers = (*terms, *_cache(key), *_cache(value), ctypes.addressof(tasks), ctypes.addressof(refused))
     threads = min(workers(), lanes * rows, max(1, lanes * rows * groups * terms.length // SHARE))
-    _run(picking(), terms, (*asked, *stock, *found), threads)
-    if (found.many < 0).any():
+    at_work(looking(), handed((*numbers, *words(asked), *kept, *words(made))), threads)
+    if refused.value:
         raise outnumbered(sketch.policy)
-    _run(summing(), terms, (*asked, *stock, *found, *_plain(look, found), output.numpy(), lse.numpy()), threads)
-    return output, lse
+    return made[0], made[1]
 
 
-def _run(loop: Any, terms: Terms, arrays: Sequence[Array], threads: int) -> None:
-    counter = ctypes.c_int64(0)  # tasks taken
-    at_work(loop, handed((*terms, ctypes.addressof(counter)), arrays), threads)
+def _asked(look: Look) -> list[Tensor]:
+    """In the order of `lanes.Asked`."""
+    if look.allowed is None:
+        allowed = torch.empty((1, look.query.shape[1], 0), dtype=torch.uint8)
+    else:
+        allowed = look.allowed.contiguous().view(torch.uint8)
+    return [look.query.detach().contiguous(), allowed, look.allotted.most, look.allotted.latest]
 
 
-def _asked(look: Look) -> Asked:
-    allowed = np.empty((1, look.query.shape[1], 0), np.uint8)
-    if look.allowed is not None:
-        allowed = look.allowed.contiguous().view(torch.uint8).numpy()
-    latest = reserved(look.most, look.sketch.policy)
-    return Asked(_numbers(look.query), allowed, _numbers(look.most), _numbers(latest))
+def _kept(sketch: Sketch) -> tuple[list[Tensor], list[int]]:
+    """The sketch's tensors and their words, made once as long as it keeps them."""
+    found = _STOCKS.get(sketch)
+    if found is None or found[0] is not sketch.codes:
+        stock = _stock(sketch)
+        found = _STOCKS[sketch] = sketch.codes, stock, words(stock)
+    return found[1:]
 
 
-def _stock(sketch: Sketch) -> Stock:
+def _stock(sketch: Sketch) -> list[Tensor]:
+    """In the order of `lanes.Stock`."""
     basis = sketch.basis
-    return Stock(
-        codes=_numbers(sketch.codes),
-        keys=_numbers(sketch.keys),
-        values=_numbers(sketch.values),
-        means=_numbers(sketch.means.view(torch.int16)),
-        turn=_numbers(basis.query),
-        key_step=_numbers(basis.key_step[:, 0]),
-        value_step=_numbers(basis.value_step[:, 0]),
+    found = (
+        *(sketch.codes, sketch.keys, sketch.values, sketch.means.view(torch.int16)),
+        *(basis.query, basis.key_step[:, 0], basis.value_step[:, 0]),
     )
+    return [tensor.detach().contiguous() for tensor in found]
 
 
-def _numbers(tensor: Tensor) -> Array:
-    return tensor.detach().contiguous().numpy()
-
-
-def _terms(sketch: Sketch) -> Terms:
-    policy = sketch.policy
+def _terms(look: Look) -> Terms:
+    sketch, policy = look.sketch, look.sketch.policy
     exact = sketch.length if policy.bits == 16 else policy.exact
-    return Terms(sketch.length, policy.grain, policy.bits, exact, policy.first)
+    most = min(sketch.length, max(0, look.allotted.largest))
+    return Terms(sketch.length, policy.grain, policy.bits, exact, policy.first, look.key.shape[1], most)
 
 
-def _room(lanes: int, rows: int, groups: int, terms: Terms, most: int) -> Found:
-    """For `most` keys of each query; not filled."""
-    shape = lanes, rows
-    return Found(
-        np.empty((*shape, most), np.int32),
-        np.empty(shape, np.int64),
-        np.empty((*shape, groups, most), np.float32),
-        np.empty((*shape, groups, terms.length // terms.grain), np.float32),
-        np.empty((*shape, groups), np.float32),
-        np.zeros((*shape, min(most, terms.exact)), np.int32),
-        np.empty(shape, np.int64),
-    )
+def _made(shape: tuple[int, int, int, int], terms: Terms) -> list[Tensor]:
+    """In the order of `lanes.Made`, not filled. shape: (lanes, rows, groups, e)."""
+    lanes, rows = shape[:2]
+    return [
+        torch.empty(shape),
+        torch.empty(shape[:3]),
+        torch.empty((lanes, rows, terms.most), dtype=torch.int32),
+        torch.empty((lanes, rows), dtype=torch.int64),
+        torch.empty((lanes, rows, min(terms.most, terms.exact)), dtype=torch.int32),
+        torch.empty((lanes, rows), dtype=torch.int64),
+    ]
 
 
-def _plain(look: Look, found: Found) -> Plain:
-    """What is read as it is. Where there are fewer than there is room for, key 0 fills it, and is not used."""
-    some = np.arange(found.best.shape[2]) < found.again[..., None]
-    keys = np.where(some, np.take_along_axis(found.picks, found.best, 2), np.int32(0))
-    read = (_copied(part, keys) for part in (look.key, look.value))
-    late = (_numbers(part[:, look.sketch.length :].float()) for part in (look.key, look.value))
-    return Plain(*read, *late)
+def _contiguous(rows: Tensor) -> Tensor:
+    """(lanes, n, x), each row's numbers one after the other."""
+    rows = rows.detach()
+    return rows if rows.stride(2) == 1 else rows.contiguous()
 
 
-def _copied(rows: Tensor, keys: Array) -> Array:
-    """rows (lanes, n, x) in their own dtype, keys (lanes, rows, some): float32 (lanes, rows, some, x)."""
-    rows = rows.detach() if rows.stride(2) == 1 else rows.detach().contiguous()
-    into = torch.empty(*keys.shape, rows.shape[2], dtype=rows.dtype)
-    lanes = len(keys)
-    stored, kept = (each.view(torch.uint8).numpy() for each in (rows, into.view(lanes, -1, rows.shape[2])))
-    copying_loop()(stored, keys.reshape(lanes, -1), kept)
-    return _numbers(into.float())
+def _cache(rows: Tensor) -> Cache:
+    kind = KINDS.index(str(rows.dtype)[6:])
+    return Cache(rows.data_ptr(), kind, rows.stride(0), rows.stride(1), rows.shape[2])

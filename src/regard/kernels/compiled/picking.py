@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from regard.kernels.compiled.compiler import Array, step
+from regard.kernels.compiled.floats import total
 from regard.kernels.compiled.keeping import kept, still
 from regard.kernels.compiled.vectors import LANES
 from regard.kernels.focus_pick import FIRST, FORCED, LATEST, NEXT, SAMPLE, SPARE
@@ -21,13 +22,14 @@ _HIGH, _MIDDLE, _DIGIT = 20, 10, 1024  # a rank's 31 bits: a digit of 11, one of
 
 
 @step
-def ranked(weights: Array, totals: Array, into: Array) -> None:
-    """weights (G, n), totals (G): into (n) the sum of the heads' shares, or a single head's weights."""
+def ranked(weights: Array, into: Array) -> None:
+    """weights (G, n): into (n) the sum of the heads' shares, or a single head's weights."""
     groups = len(weights)
     for head in range(groups):
-        scale = np.float32(1) / totals[head] if totals[head] > 0 else np.float32(0)
-        if groups == 1:
-            scale = np.float32(1)
+        scale = np.float32(1)
+        if groups > 1:
+            whole = total(weights[head])
+            scale = scale / whole if whole > 0 else np.float32(0)
         shown = weights[head]
         for key in range(len(into)):
             into[key] = shown[key] * scale if head == 0 else into[key] + shown[key] * scale

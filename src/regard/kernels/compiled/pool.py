@@ -19,6 +19,7 @@ from numba.extending import intrinsic
 
 Words = Any  # a ctypes array of int64
 _PROCESS = os.getpid()
+_PLAIN = {"float32": ctypes.c_float, "float64": ctypes.c_double}  # of whole numbers ctypes has the same names
 
 
 @cache
@@ -61,7 +62,7 @@ def _pointed(kind: Any) -> Any:
 
 
 def _plain_pointed(kind: Any) -> Any:
-    stored = getattr(ctypes, f"c_{kind.name.replace('float32', 'float')}")
+    stored = _PLAIN.get(kind.name) or getattr(ctypes, f"c_{kind.name}")
     # of nothing the address is 0, which NumPy does not take
     return lambda address: ctypes.cast(int(address) or 1, ctypes.POINTER(stored))
 

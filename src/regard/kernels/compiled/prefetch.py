@@ -16,7 +16,7 @@ _LINE = 64  # bytes of memory that a processor reads at once, about
 
 
 def _typed(context: Any, rows: Any, row: Any, column: Any) -> Any:
-    """Asks for the line of memory with rows[row, column] of bytes (n, width); does no harm where there is none."""
+    """Asks for the line of memory `column` bytes into a row of `rows` (n, width); does no harm where there is none."""
 
     def built(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         array = context.make_array(signature.args[0])(context, builder, arguments[0])
@@ -42,6 +42,6 @@ _line = _nothing if numba.config.DISABLE_JIT else intrinsic(_typed)
 
 @step
 def wanted(rows: Array, row: int) -> None:
-    """A row of `rows` (n, width) of bytes will be read soon."""
-    for column in range(0, rows.shape[1], _LINE):
+    """A row of `rows` (n, width) will be read soon."""
+    for column in range(0, rows.shape[1] * rows.itemsize, _LINE):
         _line(rows, row, column)

@@ -20,7 +20,6 @@ from regard.kernels.compiled.floats import HUGE, LOWEST, exp2
 from regard.kernels.compiled.pool import pointed, taken
 from regard.kernels.compiled.vectors import LANES
 
-STORED = {"float32": types.float32, "bfloat16": types.int16, "float16": types.uint16}  # the bits of half types
 _LN2, _NOTHING = np.float32(math.log(2)), np.float32(0)
 
 
@@ -92,6 +91,7 @@ def _plain_fixed(given: Array, count: int) -> tuple[int, ...]:
 _FIELDS = len(Words._fields)
 _fixed = _plain_fixed if numba.config.DISABLE_JIT else to_fixed_tuple
 _numbers, _places, _bytes = pointed(types.float32), pointed(types.int64), pointed(types.uint8)
+_brains, _halves = pointed(types.int16), pointed(types.uint16)  # the bits of half types
 
 
 @step
@@ -122,23 +122,48 @@ def _call(words: Words, key: Array, value: Array) -> Call:
 
 @cache
 def working(kind: str) -> Any:
-    """The entry that takes tasks, a split of a lane each, until there are none left."""
-    mark, fields, stored = stamp(), _FIELDS, pointed(STORED[kind])
+    """The entry that takes tasks, a split of a lane each, until there are none left. What is compiled is kept by what a
+    function closes over, which must be the same in every process: numbers and text, no compiled function."""
+    mark, fields = stamp(), _FIELDS
 
-    def run(given: Any) -> None:
+    def float32(given: Any) -> None:
         mark  # noqa: B018  see `loop`
         words = _words(carray(given, (fields,)))
-        key = carray(stored(words.key), (words.key_numbers,))
-        value = carray(stored(words.value), (words.value_numbers,))
-        call = _call(words, key, value)
-        rows = words.groups * words.queries
-        room = Room(np.empty((rows, words.block), np.float32), np.empty(LANES, np.float32))
-        task = taken(words.counter)
-        while task < words.lanes * words.splits:
-            _attended(call, room, task // words.splits, task % words.splits)
-            task = taken(words.counter)
+        _worked(
+            words,
+            carray(_numbers(words.key), (words.key_numbers,)),
+            carray(_numbers(words.value), (words.value_numbers,)),
+        )
 
-    return entry(run)
+    def bfloat16(given: Any) -> None:
+        mark  # noqa: B018
+        words = _words(carray(given, (fields,)))
+        _worked(
+            words,
+            carray(_brains(words.key), (words.key_numbers,)),
+            carray(_brains(words.value), (words.value_numbers,)),
+        )
+
+    def float16(given: Any) -> None:
+        mark  # noqa: B018
+        words = _words(carray(given, (fields,)))
+        _worked(
+            words,
+            carray(_halves(words.key), (words.key_numbers,)),
+            carray(_halves(words.value), (words.value_numbers,)),
+        )
+
+    return entry({"float32": float32, "bfloat16": bfloat16, "float16": float16}[kind])
+
+
+@step
+def _worked(words: Words, key: Array, value: Array) -> None:
+    call, rows = _call(words, key, value), words.groups * words.queries
+    room = Room(np.empty((rows, words.block), np.float32), np.empty(LANES, np.float32))
+    task = taken(words.counter)
+    while task < words.lanes * words.splits:
+        _attended(call, room, task // words.splits, task % words.splits)
+        task = taken(words.counter)
 
 
 @cache

@@ -11,7 +11,7 @@ import numpy as np
 from regard.kernels.compiled import prefetch
 from regard.kernels.compiled.compiler import Array, step
 from regard.kernels.compiled.floats import LOWEST, TINY, exp2, total, widened
-from regard.kernels.compiled.keys import MIDDLE_8, decoded
+from regard.kernels.compiled.keys import MIDDLE_4, MIDDLE_8, decoded
 
 _LOST = np.float32(np.nan)
 
@@ -58,20 +58,35 @@ def averaged(inside: Array, around: Array, picks: Array, means: Array, grain: in
     weights of the picked keys, and of the rests of blocks. means (b, d + e).
 
     inside becomes what weighs the picked values beyond their block's mean: the rest stands on the mean of what was not
-    read.
+    read. around becomes what weighs the means.
     """
-    size, skip, place = len(output), means.shape[1] - len(output), 0
+    many, start = len(picks), 0
     for block in range(len(around)):
-        end, base = place, around[block]
-        while end < len(picks) and picks[end] < (block + 1) * grain:
-            base += inside[end]
+        prefetch.wanted(means, block)
+        end = start
+        while end < many and picks[end] < (block + 1) * grain:
             end += 1
-        less = around[block] / np.float32(max(1, grain - (end - place)))
-        for i in range(place, end):
+        less, base = around[block] / np.float32(max(1, grain - (end - start))), around[block]
+        for i in range(start, end):
+            base += inside[i]
             inside[i] -= less
-        place = end
+        around[block], start = base, end
+    _means(around, means, output)
+
+
+@step
+def _means(weights: Array, means: Array, output: Array) -> None:
+    """Onto output (e): weights (b) times mean values. Four at a time, so that sums are read and written less often.
+    There may be more means: room for blocks to come, of which nothing is known."""
+    size, whole, skip = len(output), len(weights) // 4 * 4, means.shape[1] - len(output)
+    for block in range(0, whole, 4):
+        a, b, c, d = means[block, skip:], means[block + 1, skip:], means[block + 2, skip:], means[block + 3, skip:]
+        p, q, r, s = weights[block], weights[block + 1], weights[block + 2], weights[block + 3]
         for x in range(size):
-            output[x] += base * widened(means[block, skip + x])
+            output[x] += (p * widened(a[x]) + q * widened(b[x])) + (r * widened(c[x]) + s * widened(d[x]))
+    for block in range(whole, len(weights)):
+        for x in range(size):
+            output[x] += weights[block] * widened(means[block, skip + x])
 
 
 @step
@@ -80,6 +95,8 @@ def beyond(weights: Array, picks: Array, stored: Array, value_step: Array, bits:
     (groups, size), added = output.shape, np.zeros_like(output)
     if groups == 1 and bits == 8:
         _onto(weights[0], picks, stored, added[0])
+    elif groups == 1 and size == 2 * stored.shape[1]:
+        _half_onto(weights[0], picks, stored, added[0])
     else:
         row = np.empty_like(value_step)
         for place in range(len(picks)):
@@ -113,6 +130,28 @@ def _onto(weights: Array, picks: Array, stored: Array, added: Array) -> None:
 
 
 @step
+def _half_onto(weights: Array, picks: Array, stored: Array, added: Array) -> None:
+    """The same of numbers of 4 bits: the first half of a value in the upper bits, the second in the lower ones."""
+    last, half, nothing = len(picks) - 1, stored.shape[1], np.float32(0)
+    upper, lower = np.zeros(half, np.float32), np.zeros(half, np.float32)
+    for place in range(0, len(picks), 4):
+        for i in range(4):
+            prefetch.wanted(stored, picks[min(place + prefetch.AHEAD + i, last)])
+        one, two, three = min(place + 1, last), min(place + 2, last), min(place + 3, last)
+        a, b, c, d = picks[place], picks[one], picks[two], picks[three]
+        p, q = weights[place], weights[one] if one > place else nothing
+        r, s = weights[two] if two > one else nothing, weights[three] if three > two else nothing
+        for x in range(half):
+            first = p * np.float32(stored[a, x] >> 4) + q * np.float32(stored[b, x] >> 4)
+            other = p * np.float32(stored[a, x] & 15) + q * np.float32(stored[b, x] & 15)
+            upper[x] += first + r * np.float32(stored[c, x] >> 4) + s * np.float32(stored[d, x] >> 4)
+            lower[x] += other + r * np.float32(stored[c, x] & 15) + s * np.float32(stored[d, x] & 15)
+    off = MIDDLE_4 * total(weights[: len(picks)])
+    for x in range(half):
+        added[x], added[half + x] = upper[x] - off, lower[x] - off
+
+
+@step
 def residual(weights: Array, picks: Array, exact: Array, means: Array, grain: int, output: Array) -> None:
     """As `beyond`, with values as they are: exact (x, e), of all picked keys; means (b, d + e)."""
     (groups, size), skip = output.shape, means.shape[1] - output.shape[1]
@@ -142,6 +181,8 @@ def corrected(
     """What the best values are beyond their rounded selves, weighted, onto output (G, e). again (x): which of the
     picked keys; exact (x, e): their values as they are; the rest as above."""
     row, skip = np.empty_like(value_step), means.shape[1] - output.shape[1]
+    for place in range(len(again)):
+        prefetch.wanted(stored, picks[again[place]])
     for place in range(len(again)):
         key = picks[again[place]]
         decoded(stored, key, bits, row)

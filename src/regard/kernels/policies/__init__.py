@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import torch
 
@@ -52,13 +53,15 @@ def spend(request: Request, budget: Budget, sketch: Sketch | None = None) -> Spe
     Raises `KernelError` for a policy that has no row in POLICIES and for what a policy cannot do (dropout, gradients,
     scores that are not dot products), `SpecError` where it lacks something.
     """
+    device = request.query.device.type
+    plainly = torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()
     if isinstance(budget.policy, policy.Focus):
-        with torch.autocast(request.query.device.type, enabled=False):
+        with plainly:
             by = focus if budget.tolerance is None else tolerated
             return by(request, budget, sketch)
     run = POLICIES.get(type(budget.policy))
     if run is None:
         names = ", ".join(sorted(kind.__name__ for kind in POLICIES))
         raise KernelError(f"no kernel spends by {type(budget.policy).__name__}; there are {names}")
-    with torch.autocast(request.query.device.type, enabled=False):
+    with plainly:
         return run(request, budget)
