@@ -40,7 +40,11 @@ class Case:
         return [self.task, *core, *(word for change in self.changes for word in ("--set", change))]
 
 
-_FEW = ("data.train_rows=1000", "train.epochs=60")  # pictures with a class, to learn from
+_FEW = ("data.train_rows=1000", "data.validation_rows=1000", "train.epochs=40")  # pictures with a class, to learn from
+
+_UNSEEN = (
+    "the emoji of the test scenes are in no training scene; on the validation part, new scenes of the same emoji, {}"
+)
 
 CASES = (
     Case(
@@ -50,24 +54,27 @@ CASES = (
         bars=(Bar("at least .97", "accuracy", 0.97),),
         note="539 test pictures are too few to tell a gain of half a percent from none",
     ),
-    Case(
-        "fashion",
-        "images",
-        changes=("train.epochs=4",),
-        bars=(Bar("at least .90", "accuracy", 0.90),),
-        note="the preset has 6 epochs since, and was not run again; before, it had three layers and shifted pictures, "
-        "and an epoch took about a third longer",
-    ),
+    Case("fashion", "images", seeds=1, bars=(Bar("at least .90", "accuracy", 0.90),)),
     Case("symbols", "symbols", bars=(Bar("at least .95", "accuracy", 0.95),)),
-    Case("tabular", "tabular"),
-    Case("diabetes", "tabular", "diabetes"),
+    Case(
+        "tabular",
+        "tabular",
+        note="171 test rows, and a linear model is right about 167 of them; nothing was tried beside the preset",
+    ),
+    Case(
+        "diabetes",
+        "tabular",
+        "diabetes",
+        note="442 rows in all, of which a linear model tells nearly as much; nothing was tried beside the preset",
+    ),
     Case(
         "recommend",
         "recommend",
         shown=("NDCG@10", "HR@10"),
         bars=(Bar("at least .11", "NDCG@10", 0.11), Bar("at least .20", "HR@10", 0.20)),
-        note="the bars lie inside the intervals. Tried: dropout .4 and block_dropout .2 for 40 epochs (best NDCG@10 "
-        "on the validation part .1225, for .1306 of the preset); dim 128 and dropout .3 for 30 epochs (.1269)",
+        note="half of the events are of one time with another of the same person: told in any order in training they "
+        "brought NDCG@10 on the validation part from .1306 to .1392 (seed 0). Without gain: dropout .4 with "
+        "block_dropout .2 (.1225), dim 128 and dropout .3 (.1269)",
     ),
     Case(
         "demand",
@@ -79,8 +86,21 @@ CASES = (
         ),
         note="8 epochs are what the preset decides on for so many rows; it was typed when these were trained",
     ),
-    Case("pedestrians", "forecast", "pedestrians"),
-    Case("prices", "forecast", "prices"),
+    Case(
+        "pedestrians",
+        "forecast",
+        "pedestrians",
+        note="the line from the past straight to the forecast, which helped on the two other sets, did not on the "
+        "validation part of this one (MASE 1.106, 1.001 without it)",
+    ),
+    Case(
+        "prices",
+        "forecast",
+        "prices",
+        note="without a line from the past straight to the forecast the model was behind DLinear (.587; DLinear .503), "
+        "and the line was added for that: MASE on the validation part .396, for .455 before. dropout .3 and "
+        "block_dropout .1 were at .429 there when they were stopped",
+    ),
     Case(
         "answer",
         "answer",
@@ -92,7 +112,13 @@ CASES = (
     ),
     Case("image-text", "image-text", "both"),
     Case("image-text-text", "image-text", "text"),
-    Case("image-text-picture", "image-text", "picture"),
+    Case(
+        "image-text-picture",
+        "image-text",
+        "picture",
+        note="the best baseline reads the text, which this model is not given; logistic regression on the pixels, "
+        "which it is given, is right in .595",
+    ),
     Case("bach", "music", bars=(Bar("below 5-grams", "bits per symbol", baseline="5-grams", strictly=True),)),
     Case("folk", "music", "folk", bars=(Bar("below 5-grams", "bits per symbol", baseline="5-grams", strictly=True),)),
     Case(
@@ -116,14 +142,26 @@ CASES = (
         seeds=1,
         bars=(Bar("above the first sentence", "ROUGE-L", baseline="first sentence", strictly=True),),
     ),
-    Case("speech", "speech", seeds=1, shown=("CER", "WER")),
-    Case("two-readers", "sentiment+spam", seeds=1, shown=("sentiment: accuracy", "spam: accuracy")),
-    Case("detect", "detect", seeds=1),
-    Case("segment", "segment", seeds=1),
-    Case("caption", "caption", seeds=1),
-    Case("tag", "tag", seeds=1),
+    Case("speech", "speech", changes=("train.epochs=80",), seeds=1, shown=("CER", "WER")),
+    Case(
+        "two-readers",
+        "sentiment+spam",
+        shown=("sentiment: accuracy", "spam: accuracy"),
+        note="one table of words (1,305,600 weights) and one encoder (33,600) for both; each task its own pooling "
+        "(4,224) and classes (130). Sentiment alone, 6 epochs: .8939 (mean of the three seeds above)",
+    ),
+    Case("detect", "detect", seeds=1, note=_UNSEEN.format("mAP@.5 .647")),
+    Case("segment", "segment", seeds=1, note=_UNSEEN.format("mean IoU .645")),
+    Case(
+        "caption",
+        "caption",
+        seeds=1,
+        note="1,338 pictures, each with a name of its own: from epoch 20 on the loss of the validation part "
+        "rises, and what is written gets a little better still; nothing was tried beside the preset",
+    ),
+    Case("tag", "tag"),
     Case("language-model", "language-model", seeds=1),
-    Case("masked-images", "masked-images", seeds=1),
+    Case("masked-images", "masked-images", changes=("train.epochs=3",)),
     Case("few-pictures", "images", "patches", _FEW),
     Case("few-pictures-masked", "images", "patches", _FEW, init="masked-images"),
 )

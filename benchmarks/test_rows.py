@@ -3,7 +3,8 @@
 import pytest
 
 from benchmarks.harness import GateError
-from benchmarks.rows import Mapped, gate, ours, padded, plain, prepared, trainer, write
+from benchmarks.rows import Mapped, gate, ours, plain, trainer
+from benchmarks.rows_file import padded, prepared, write
 from regard.tasks.readers.lazy_part import stored_part
 
 ROWS = 3000
@@ -13,7 +14,7 @@ ROWS = 3000
 def store(tmp_path, monkeypatch):
     monkeypatch.setenv("REGARD_CACHE", str(tmp_path / "cache"))
     write(tmp_path / "rows.csv", ROWS)
-    monkeypatch.setattr("benchmarks.rows.part_large", _few_held_out)
+    monkeypatch.setattr("benchmarks.rows_file.part_large", _few_held_out)
     return prepared(tmp_path / "rows.csv", ROWS, lambda what, seconds: None)
 
 

@@ -101,7 +101,7 @@ def written(folder: Path, case: Case, seed: int, value: float) -> None:
     out.mkdir(parents=True)
     (out / "config.json").write_text(json.dumps({"asked": plain(settings_of(case, seed))}))
     usual = {"name": "usual", "scores": [metric(0.5).plain()], "gain": metric(value - 0.5, "gain").plain()}
-    told = {"scores": [metric(value).plain()], "baselines": [usual], "attention": {}}
+    told = {"scores": [metric(value).plain()], "baselines": [usual], "attention": {"breadth": None, "focus": None}}
     costs = {"training": {"epochs": 2}, "cost": {"padding": 0.125}}
     (out / "metrics.json").write_text(json.dumps(told | costs))
     spent = {"cpu_seconds": 60.0 * (seed + 1), "peak_mb": 300 + seed, "commit": "abc"}

@@ -114,6 +114,21 @@ def test_gaps_are_masked_and_told(tmp_path):
     assert all(np.isfinite(found).all() for found in FORECAST.baselines(data).values())
 
 
+@torch.no_grad()
+def test_a_line_from_the_past_is_added_to_every_quantile(file):
+    """A line that takes the past's last value over, 1 in deviations: all quantiles rise by last value - mean."""
+    data = FORECAST.prepare(settings(file, series__context=14), None, unheard)
+    model, batch = FORECAST.build(data.setup).eval(), data.test.batch(np.arange(3))
+    without = model(batch)
+    model.line.weight[:, -1] = 1.0
+    risen = batch.values[:, -1, 0] - batch.values[..., 0].mean(1)
+    torch.testing.assert_close(model(batch) - without, risen[:, None, None].expand_as(without), rtol=1e-3, atol=1e-2)
+    batch.observed[:, -1] = False  # a value that is not there adds nothing
+    hidden = model(batch)
+    model.line.weight.zero_()
+    torch.testing.assert_close(hidden, model(batch))
+
+
 def test_what_comes_next_is_told_from_rows_without_a_value(run, tmp_path):
     path = tmp_path / "now.csv"
     path.write_text(rows(days=200, ahead=7))

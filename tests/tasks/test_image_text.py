@@ -87,10 +87,10 @@ def test_the_commands_answer_score_and_explain(run, table, tmp_path, capsys):
     assert main(["explain", str(run), "--data", str(table), "--row", "1", "--html", str(page)]) == 0
     said = capsys.readouterr().out
     assert "The picture in 4 x 4 patches" in said
-    assert "patch or word" in said
+    assert "Heaviest parts, by " in said
     text = page.read_text()
-    assert "text: red" in text
-    assert "text: above" in text
+    assert '<th scope="row">red</th>' in text
+    assert '<th scope="row">above</th>' in text
     assert text.count("<figure>") == 1
 
 

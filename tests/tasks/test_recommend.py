@@ -9,8 +9,8 @@ import torch
 from regard.app.cli import main
 from regard.spec.errors import DataError
 from regard.tasks.event import unheard
-from regard.tasks.event_data import histories
-from regard.tasks.recommend import RECOMMEND
+from regard.tasks.event_data import EventBatch, histories
+from regard.tasks.recommend import RECOMMEND, shuffled
 from regard.tasks.sections import DataSettings
 from regard.tasks.settings import changed
 from regard.tasks.task import Asked
@@ -166,3 +166,22 @@ def test_users_of_few_events_are_refused_by_row(tmp_path):
         RECOMMEND.prepare(settings(path), None, unheard)
     kept = RECOMMEND.prepare(settings(path, data__skip_refused=True), None, unheard)
     assert len(kept.test) == 2
+
+
+def test_events_of_one_time_are_told_in_any_order_in_training():
+    """Row 0: b and c at time 2, in both orders, each before what then follows; its last target, d, stays. Row 1, whose
+    times differ, and what is padded stay as they are."""
+    batch = EventBatch(
+        items=torch.tensor([[0, 1, 2, 5], [3, 4, 0, 0]]),
+        times=torch.tensor([[1, 2, 2, 7], [1, 2, 0, 0]]),
+        lengths=torch.tensor([4, 2]),
+        targets=torch.tensor([[1, 2, 5, 9], [4, 8, -1, -1]]),
+        truths=np.array([9, 8]),
+        before=None,
+    )
+    torch.manual_seed(0)
+    found = {(str(one.items.tolist()), str(one.targets.tolist())) for one in (shuffled(batch) for _ in range(40))}
+    assert found == {
+        ("[[0, 1, 2, 5], [3, 4, 0, 0]]", "[[1, 2, 5, 9], [4, 8, -1, -1]]"),
+        ("[[0, 2, 1, 5], [3, 4, 0, 0]]", "[[2, 1, 5, 9], [4, 8, -1, -1]]"),
+    }

@@ -8,7 +8,16 @@ import torch
 from regard.nn.front_ends import ConvFrontEnd, PatchFrontEnd
 from regard.nn.heads import Objects
 from regard.tasks.detect import DETECT
-from regard.tasks.scene_model import Finder, Found, Outliner, guide_loss, held, scene_front_end
+from regard.tasks.scene_model import (
+    Finder,
+    Found,
+    Outliner,
+    guide_loss,
+    held,
+    nearness,
+    scene_front_end,
+    spread_places,
+)
 from regard.tasks.segment import SEGMENT
 from regard.tasks.settings import changed
 from regard.tasks.task import Setup
@@ -50,6 +59,30 @@ def test_the_guide_is_a_weighted_cross_entropy():
     logits[0, 0, 1] = 100  # the only patch that holds something: of 1 + 3 * .1 the 1
     assert float(guide_loss(found, there, none=0.1)) == pytest.approx(0.3 / 1.3 * math.log(3))
     assert float(guide_loss(found, (things(),), none=0.1)) == pytest.approx((100 + 3 * math.log(3)) / 4, rel=1e-4)
+
+
+def test_places_are_spread_row_by_row():
+    assert spread_places(1).tolist() == [[0.5, 0.5]]
+    assert spread_places(4).tolist() == [[0.25, 0.25], [0.75, 0.25], [0.25, 0.75], [0.75, 0.75]]
+    five = spread_places(5)  # two rows, of two and of three
+    assert five[:, 1].tolist() == [0.25] * 2 + [0.75] * 3
+    assert five[2:, 0].tolist() == pytest.approx([1 / 6, 0.5, 5 / 6])
+
+
+def test_heads_look_from_near_to_everywhere():
+    """From the middle of the first of 2 x 2 patches, half a side from the next: -.25 / (2 * .1^2), then at .2."""
+    found = nearness(torch.tensor([[0.25, 0.25]]), FOUR, 3)
+    assert found.shape == (1, 3, 1, 4)
+    assert found[0, 0, 0].tolist() == pytest.approx([0, -12.5, -12.5, -25])
+    assert found[0, 1, 0].tolist() == pytest.approx([0, -3.125, -3.125, -6.25])
+    assert found[0, 2, 0].tolist() == [0] * 4
+    assert nearness(torch.tensor([[0.25, 0.25]]), FOUR, 1).tolist() == [[[[0] * 4]]]
+
+
+def test_boxes_begin_around_their_queries_places():
+    found = Finder(setup(DETECT, **{"finding.queries": 4}))(torch.zeros(1, 3, 32, 32, dtype=torch.uint8))
+    boxes = found.layers[0].boxes[0]
+    assert ((boxes[:, :2] + boxes[:, 2:]) / 2).flatten().tolist() == pytest.approx(spread_places(4).flatten().tolist())
 
 
 @pytest.mark.parametrize("stem", ["convolution", "patches"])

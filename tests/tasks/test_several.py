@@ -19,6 +19,7 @@ from regard.tasks.sections import CoreSettings, DataSettings, TokenSettings, Tra
 from regard.tasks.settings import Settings, changed
 from regard.tasks.several import Several, several
 from regard.tasks.several_scores import measures_of_several
+from regard.tasks.translate import TRANSLATE
 from regard.train.run import load_run
 from regard.train.training import train_run
 
@@ -154,3 +155,15 @@ def test_the_data_of_each_can_be_changed(both):
     asked = changed(both.settings(), {"members.pet.train_rows": 7})
     assert asked.members["pet"].train_rows == 7
     assert asked.members["review"] == both.settings().members["review"]
+
+
+def test_a_task_that_decodes_is_refused_by_name(both):
+    with pytest.raises(SpecError, match=r"both: words decodes its answers in passes of its own.*--init"):
+        several(
+            {"review": CLASSIFY, "words": TRANSLATE},
+            {"transformer": both.settings()},
+            name="both",
+            about="two",
+            example="regard train both",
+            takes="seconds",
+        )

@@ -137,6 +137,19 @@ def test_cells_of_the_wrong_kind_are_named_by_row(run, tmp_path):
         load_run(run).given(Asked(path, truths=False))
 
 
+@pytest.mark.parametrize("huge", ["1e30", "-1e300"])
+def test_a_number_far_from_all_that_were_trained_on_is_refused(run, tmp_path, huge):
+    """The answer would be NaN, or certain for no reason."""
+    path = tmp_path / "odd.csv"
+    path.write_text(f"weight,wood,age\n50,oak,3\n{huge},oak,3\n")
+    with pytest.raises(
+        DataError, match=r"row 2: column 'weight' holds .*, more than 1e[+]12 times as far from the mean"
+    ):
+        load_run(run).given(Asked(path, truths=False))
+    path.write_text("weight,wood,age\n1e9,oak,3\n")
+    assert len(load_run(run).given(Asked(path, truths=False)).part) == 1
+
+
 def test_labels_the_run_does_not_know_are_named(run, tmp_path):
     path = tmp_path / "odd.csv"
     path.write_text("weight,wood,age,label\n50,oak,3,flies\n")

@@ -11,6 +11,7 @@ from tests.tasks.pair_files import sentences, settings, typed, write_pairs
 from regard.app.cli import main
 from regard.lens.explain import weigh
 from regard.lens.methods import Asking
+from regard.lens.units import placed
 from regard.spec.errors import CheckpointError, SpecError
 from regard.tasks.event import unheard
 from regard.tasks.task import Setup
@@ -68,7 +69,7 @@ def test_explain_tells_for_each_written_word_where_it_looked(run, capsys, tmp_pa
     assert weights.sum(1) == pytest.approx(1, abs=1e-5)
     assert weights.mean(0) == pytest.approx([unit.weight for unit in found.units])
     assert f'title="{weights[0].max():.3f}"' in page.read_text()
-    heaviest = source.split()[int(weights[2].argmax())]
+    heaviest = placed(source.split())[int(weights[2].argmax())]
     assert f"{target.split()[2]}  " in out
     assert f"{heaviest} {weights[2].max():.2f}" in out
 

@@ -27,8 +27,15 @@ def test_a_folder_that_is_not_there_or_empty_is_new(tmp_path):
 
 def test_begun_until_metrics_are_there(begun):
     assert begun.status(ASKED, "abc") == "begun"
+    begun.model.write_bytes(b"weights")
     begun.finish({"scores": []})
     assert begun.status(ASKED, "abc") == "done"
+
+
+def test_a_done_run_without_its_weights_is_broken_and_said_to_be(begun):
+    begun.finish({"scores": []})
+    with pytest.raises(RunError, match=r"is broken \(model.safetensors is missing\); name another folder"):
+        begun.status(ASKED, "abc")
 
 
 def test_a_run_killed_before_its_config_is_new(begun):
@@ -109,3 +116,14 @@ def test_a_broken_json_file_is_named(tmp_path):
     path.write_text(path.read_text()[:4])
     with pytest.raises(CheckpointError, match=r"config.json cannot be read"):
         read_json(path)
+
+
+def test_a_config_that_is_half_there_is_told(begun):
+    write_json(begun.config, {"asked": ASKED.model_dump()})
+    with pytest.raises(CheckpointError, match=r"config.json lacks 'data.digest', which every run writes there; name"):
+        begun.status(ASKED, "abc")
+
+
+def test_a_file_that_is_lost_is_named(begun):
+    assert begun.lost({}) is None  # older runs do not say that they keep a tokenizer
+    assert begun.lost({"kept": ["vocab/tokenizer.json", "vocab/words.txt"]}) == "vocab/words.txt"

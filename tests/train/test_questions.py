@@ -95,9 +95,14 @@ def test_what_cannot_be_asked_is_said(run):
         run.question(TEXT, "fine")
     with pytest.raises(SpecError, match="expected a text, or rows"):
         run.question(7)
-    other = Run(run.folder, task_named("music", TASKS), run.setup, torch.nn.Identity())
-    with pytest.raises(RunError, match=r"a run of music cannot be explained.*those that can: texts"):
+    with pytest.raises(SpecError, match="piece=1: an answer of classify is of one piece"):
+        run.question(TEXT, piece=1)
+    other = Run(run.folder, task_named("masked-images", TASKS), run.setup, torch.nn.Identity())
+    with pytest.raises(RunError, match="train images with --init from it, and explain that run"):
         other.question(TEXT)
+    strange = Run(run.folder, task_named("music", TASKS), run.setup, torch.nn.Identity())
+    with pytest.raises(RunError, match="a run of music cannot be explained by taking parts of its input away"):
+        strange.question(TEXT)
 
 
 def test_a_run_on_a_budget_is_asked_by_what_needs_no_attention(tiny, tmp_path):

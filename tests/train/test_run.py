@@ -5,6 +5,8 @@ import json
 import pytest
 
 from regard.spec.errors import CheckpointError, DataError
+from regard.tasks.task import Asked
+from regard.train.folder import RunFolder
 from regard.train.run import load_run
 from regard.train.training import train_run
 
@@ -51,6 +53,22 @@ def test_an_empty_text_is_refused_by_its_place(run):
     with pytest.raises(DataError, match="text 2 of 2 is empty"):
         run.predict(["a", "  "])
     assert run.predict([]) == ()
+
+
+def test_a_row_that_it_was_trained_on_is_known(run, reviews):
+    given = run.given(Asked(reviews, truths=False))
+    known = [run.trained_on(given, row) for row in range(200)]
+    assert (known.count(True), known.count(False)) == (160, 40)  # a fifth is the test part
+    assert run.question(given, row=known.index(True)).trained_on is True
+    assert run.question(given, row=known.index(False)).trained_on is False
+    assert run.question("a superb film").trained_on is None
+
+
+def test_a_run_that_lost_its_marks_does_not_know(run, reviews):
+    RunFolder(run.folder).seen.unlink()
+    assert run.trained_on(run.given(Asked(reviews, truths=False)), 0) is None
+    with pytest.raises(CheckpointError, match=r"seen.safetensors cannot be read \(it is missing\)"):
+        run.evaluate(reviews)
 
 
 def test_evaluation_says_what_was_seen_in_training(run, reviews, tmp_path):
@@ -113,3 +131,12 @@ def test_a_model_cut_in_half_or_of_another_shape(run):
     with pytest.raises(CheckpointError, match=r"does not fit") as caught:
         load_run(run.folder)
     assert "\n" not in str(caught.value)
+
+
+def test_a_config_that_is_half_there_is_told_by_what_it_lacks(run):
+    path = run.folder / "config.json"
+    whole = json.loads(path.read_text(encoding="utf-8"))
+    for name in ("settings", "facts"):
+        path.write_text(json.dumps({key: value for key, value in whole.items() if key != name}), encoding="utf-8")
+        with pytest.raises(CheckpointError, match=rf"config.json lacks '{name}', which every run writes there"):
+            load_run(run.folder)

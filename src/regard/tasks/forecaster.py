@@ -27,24 +27,33 @@ Quantiles = Sequence[float]
 class Forecaster(nn.Module):
     """A window's past, and what is known of its future -> quantiles (batch, horizon, levels) in the series' own unit.
 
-    One core reads the patches of both together; those of the future answer for their own steps.
+    One core reads the patches of both together; those of the future answer for their own steps. To all quantiles is
+    added what one linear layer makes of the scaled past, step by step, 0 before training: what a linear model can tell
+    need not go through the core (Das et al. 2023, "Long-term forecasting with TiDE", arXiv 2304.08424, §4.2).
     """
 
-    def __init__(self, front: SeriesFrontEnd, core: CoreSettings, *, horizon: int, levels: Quantiles) -> None:
+    def __init__(
+        self, front: SeriesFrontEnd, core: CoreSettings, *, context: int, horizon: int, levels: Quantiles
+    ) -> None:
         super().__init__()
         self.front = front
         self.encoder = Encoder(core.dim, core.heads, layers=core.layers, hidden=core.hidden, dropout=core.block_dropout)
         self.head = StepsAhead(core.dim, horizon, tuple(levels), patch=front.patch, dropout=core.dropout)
+        self.line = nn.Linear(context, horizon)
+        nn.init.zeros_(self.line.weight)
+        nn.init.zeros_(self.line.bias)
 
     def forward(self, batch: WindowBatch) -> Tensor:
-        tokens = self.front(
-            batch.values,
-            observed=batch.observed,
-            past=batch.past if self.front.past else None,
-            known=batch.known,
-        )
-        found = self.head(self.encoder(tokens.tokens))
+        past = batch.past if self.front.past else None
+        return self.quantiles(batch.values, batch.observed, past=past, known=batch.known)
+
+    def quantiles(self, values: Tensor, observed: Tensor, *, past: Tensor | None, known: Tensor) -> Tensor:
+        """What `forward` gives, of a batch's parts."""
+        tokens = self.front(values, observed=observed, past=past, known=known)
         assert tokens.scale is not None
+        scaled = tokens.scale.apply(values).masked_fill(~observed, 0.0)[..., 0]
+        straight = self.line(scaled.to(self.line.weight.dtype))
+        found = self.head(self.encoder(tokens.tokens)) + straight[..., None]
         whole: Tensor = tokens.scale.undo(found[:, :, None])[:, :, 0]
         return whole
 
@@ -53,7 +62,8 @@ def build_forecaster(setup: Setup) -> Forecaster:
     """The model of a run."""
     series = setup.settings.section(SeriesSettings)
     front = series_front_end(setup)
-    return Forecaster(front, setup.settings.core, horizon=int(series.horizon), levels=series.quantiles)
+    sizes = {"context": int(series.context), "horizon": int(series.horizon)}
+    return Forecaster(front, setup.settings.core, **sizes, levels=series.quantiles)
 
 
 def judge_forecast(model: nn.Module, batch: WindowBatch, setup: Setup) -> Outcome:

@@ -51,7 +51,7 @@ def explain_written(model: nn.Module, batch: PairBatch, setup: Setup) -> Explain
 
 def words_of(symbols: Tokenizer, ids: Sequence[int]) -> tuple[tuple[str, ...], list[int]]:
     """The words that symbols write, in order, and for each symbol the place of its word."""
-    text, spans = symbols.decode(list(ids)), _spans(symbols, ids)
+    text, spans = symbols.decode(list(ids)), spans_of(symbols, ids)
     words = merge(text, [TokenWeight(start, end, 0.0, True) for start, end in spans])
     places, place = [], 0
     for start, _ in spans:
@@ -61,7 +61,7 @@ def words_of(symbols: Tokenizer, ids: Sequence[int]) -> tuple[tuple[str, ...], l
     return tuple(word.text if word.text.strip() else "␣" for word in words), places
 
 
-def _spans(symbols: Tokenizer, ids: Sequence[int]) -> list[tuple[int, int]]:
+def spans_of(symbols: Tokenizer, ids: Sequence[int]) -> list[tuple[int, int]]:
     """[start, end) of each symbol in what all of them write, without the space before it; a symbol that is a part of a
     character (of its bytes) has the whole character."""
     spans = []

@@ -1,11 +1,13 @@
-"""A question about an image classifier's answer to one picture: patches of pixels."""
+"""A question about an answer to one picture: patches of pixels. A classifier's; and what the questions of other models
+that read pictures are made of."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from regard.lens.answers import class_of, class_score
 from regard.lens.leaf_question import LeafInput, leaf_question
@@ -14,7 +16,7 @@ from regard.lens.units import Units
 from regard.tasks.classifier import Classifier
 from regard.tasks.task import Setup
 
-__all__ = ["picture_question"]
+__all__ = ["fills_of", "patch_units", "picture_input", "picture_question"]
 
 
 def picture_question(
@@ -25,19 +27,69 @@ def picture_question(
 
     Raises `SpecError` for a label that the run has not.
     """
-    seen = pixels.float() / 255
     with torch.no_grad():
-        tokens = model.front(seen)
-        logits = model(seen)[0][0]
+        logits = model(pixels.float() / 255)[0][0]
     chosen, label = class_of(target, logits, setup.facts["labels"])
-    rows, cols = _shape(tokens.units, len(tokens.covered(0)))
-    down = torch.arange(seen.shape[2]) * rows // seen.shape[2]
-    across = torch.arange(seen.shape[3]) * cols // seen.shape[3]
+    given = picture_input(
+        model,
+        model.front,
+        setup,
+        pixels,
+        target=label,
+        score=lambda leaf: class_score(model(leaf)[0], chosen),
+        others=others,
+    )
+    return leaf_question(given)
+
+
+def picture_input(
+    model: nn.Module,
+    front: Any,
+    setup: Setup,
+    pixels: Tensor,
+    *,
+    target: str,
+    score: Callable[[Tensor], Tensor],
+    others: Sequence[Tensor] = (),
+    quantity: str = "probability",
+    together: int = 32,
+) -> LeafInput:
+    """A picture's pixels, a unit for each token that the front end `front` makes of them.
+
+    pixels, others: as in `picture_question`. score: pixels (b, channels, height, width), as shares of 255 -> (b,) the
+    target's log-probability; calls `model`.
+    """
+    seen = pixels.float() / 255
+    cells, units = patch_units(front, seen)
+    return LeafInput(
+        leaf=seen,
+        cells=cells,
+        units=units,
+        target=target,
+        score=score,
+        fills=fills_of(setup, seen, others),
+        attention=Attention(model, lambda: score(seen), torch.arange(len(units))),
+        name=f"the run's {setup.settings.core.kind}",
+        quantity=quantity,
+        together=together,
+    )
+
+
+def patch_units(front: Any, seen: Tensor) -> tuple[Tensor, Units]:
+    """The patch of each pixel of seen (1, channels, height, width), (height, width) int64, and the patches as units,
+    row by row."""
+    height, width = seen.shape[2:]
+    with torch.no_grad():
+        tokens = front(seen)
+    shape = getattr(tokens.units, "shape", None)
+    rows, cols = (1, len(tokens.covered(0))) if shape is None else (int(shape[0]), int(shape[1]))
+    down, across = torch.arange(height) * rows // height, torch.arange(width) * cols // width
     texts = tuple(f"row {row + 1}, column {col + 1}" for row in range(rows) for col in range(cols))
+    return down[:, None] * cols + across, Units(texts, "patch", grid=(rows, cols))
 
-    def score(leaf: Tensor) -> Tensor:
-        return class_score(model(leaf)[0], chosen)
 
+def fills_of(setup: Setup, seen: Tensor, others: Sequence[Tensor] = ()) -> Mapping[str, tuple[str, Tensor]]:
+    """What stands in the place of pixels that are taken away, by way, (1, channels, height, width) as `seen`."""
     usual = torch.tensor(setup.facts["mean"])[None, :, None, None].expand_as(seen)
     fills = {
         "mean": ("replaced by the training pictures' mean colour", usual),
@@ -46,22 +98,4 @@ def picture_question(
     }
     if others:
         fills["other"] = ("replaced by what another picture has there", others[0].float() / 255)
-    return leaf_question(
-        LeafInput(
-            leaf=seen,
-            cells=down[:, None] * cols + across,
-            units=Units(texts, "patch", grid=(rows, cols)),
-            target=label,
-            score=score,
-            fills=fills,
-            attention=Attention(model, lambda: score(seen), torch.arange(rows * cols)),
-            name=f"the run's {setup.settings.core.kind}",
-        )
-    )
-
-
-def _shape(units: object, count: int) -> tuple[int, int]:
-    """(rows, cols) of a picture's tokens."""
-    shape = getattr(units, "shape", None)
-    found: tuple[int, int] = (1, count) if shape is None else (int(shape[0]), int(shape[1]))
-    return found
+    return fills

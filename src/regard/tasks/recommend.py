@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -29,8 +30,8 @@ _TOP = 10
 
 class Recommender(nn.Module):
     """Scores of every item after each of the past ones: a causal transformer over items (SASRec: Kang and McAuley 2018,
-    arXiv 1808.09781). Departs from it: pre-norm blocks, and a softmax over all items that the user has not had, in
-    place of a sampled one."""
+    arXiv 1808.09781). Departs from it: pre-norm blocks, a softmax over all items that the user has not had, in place
+    of a sampled one, and, in training, events of one time in any order."""
 
     def __init__(self, setup: Setup) -> None:
         super().__init__()
@@ -55,6 +56,8 @@ class Recommender(nn.Module):
 
 def _judge(model: nn.Module, batch: EventBatch, setup: Setup) -> Outcome:
     """Cross-entropy over the items that a user has not had, an item that comes next; in evaluation its rank too."""
+    if model.training:
+        batch = shuffled(batch)
     asked = batch.targets >= 0
     scores = model(batch.items, batch.times, batch.lengths, asked).float()
     truths = batch.targets[asked]
@@ -68,6 +71,19 @@ def _judge(model: nn.Module, batch: EventBatch, setup: Setup) -> Outcome:
         found = ranks(lambda start, stop: known[:, start:stop], batch.truths, items=known.shape[1])
         places = torch.from_numpy(found)
     return Outcome(losses, len(losses), answers=places)
+
+
+def shuffled(batch: EventBatch) -> EventBatch:
+    """Events of one time in any order, where all are told: which of them a file names first says nothing. The last
+    target, whose time is not known, stays the last."""
+    places = torch.arange(batch.items.shape[1], device=batch.items.device)
+    there = places < batch.lengths[:, None]
+    dice = torch.rand(batch.items.shape, device=batch.items.device).argsort(1)
+    times = batch.times.masked_fill(~there, torch.iinfo(torch.int64).max)
+    order = dice.gather(1, times.gather(1, dice).argsort(dim=1, stable=True))
+    items = batch.items.gather(1, order)
+    targets = torch.where(places == batch.lengths[:, None] - 1, batch.targets, items.roll(-1, 1).where(there, -1))
+    return replace(batch, items=items, targets=targets.where(there, -1))
 
 
 def _had(batch: EventBatch, items: int) -> Tensor:

@@ -3,8 +3,10 @@ is part of."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +20,8 @@ from regard.tasks.sections import FindingSettings, ImageSettings
 from regard.tasks.task import Setup
 
 _DETAIL = 32  # channels of what the outliner sees of single pixels
+_NEAR = 0.1  # how far the first head of a query sees, in sides of the picture; each next one twice as far
+_START = 0.35  # the sides of a box before training, in sides of the picture
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +39,10 @@ class Finder(nn.Module):
     """Front end, core, queries that read the patches, and a class and a box for each query (Carion et al. 2020, arXiv
     2005.12872), the head shared by all layers.
 
+    Each query has its own place in the picture, all of them spread evenly: its heads look around it, from near to far,
+    and the last one everywhere (a fixed form of Gao et al. 2021, arXiv 2101.07448, §3.2), and its box starts there.
+    Without places, queries take many epochs to share out the picture among themselves.
+
     Beside it, in training, each patch is asked whose middle it holds: a loss on every patch, where queries give one on
     a few boxes.
     """
@@ -45,13 +53,14 @@ class Finder(nn.Module):
         size, classes = setup.settings.section(ImageSettings).size, len(setup.facts["labels"])
         self.front = scene_front_end(setup)
         self.encoder = Encoder(core.dim, core.heads, layers=core.layers, hidden=core.hidden, dropout=core.block_dropout)
+        self.register_buffer("middles", _middles(self.front, size), persistent=False)
+        places = spread_places(finding.queries)
         self.queries = LearnedQueries(
             core.dim, core.heads, queries=finding.queries, layers=core.layers, hidden=core.hidden,
-            dropout=core.block_dropout,
+            dropout=core.block_dropout, context_bias=nearness(places, self.middles, core.heads),
         )  # fmt: skip
-        self.boxes = Boxes(core.dim, classes)
+        self.boxes = Boxes(core.dim, classes, starts=torch.cat((places, torch.full_like(places, _START)), -1))
         self.guide = nn.Linear(core.dim, classes + 1)
-        self.register_buffer("middles", _middles(self.front, size), persistent=False)
 
     middles: Tensor
 
@@ -59,6 +68,27 @@ class Finder(nn.Module):
         """pictures (batch, channels, size, size)."""
         x = self.encoder(self.front(pictures).tokens)
         return Found(tuple(self.boxes(one) for one in self.queries.every_layer(x)), self.guide(x), self.middles)
+
+
+def spread_places(count: int) -> Tensor:
+    """(count, 2) places, across and down in fractions of the picture: rows from the top, evenly filled."""
+    rows = round(math.sqrt(count))
+    ends = [count * row // rows for row in range(rows + 1)]
+    return torch.tensor(
+        [
+            ((place + 0.5) / (end - start), (row + 0.5) / rows)
+            for row, (start, end) in enumerate(pairwise(ends))
+            for place in range(end - start)
+        ]
+    )
+
+
+def nearness(places: Tensor, middles: Tensor, heads: int) -> Tensor:
+    """(1, heads, queries, patches): what is added to a query's scores of patches: -distance^2 / (2 width^2), places
+    (queries, 2) and middles (patches, 2) in fractions. The widths are .1, .2, .4, ...; the last head adds 0."""
+    apart = (places[:, None] - middles[None]).square().sum(-1)
+    near = [-apart / (2 * (_NEAR * 2**head) ** 2) for head in range(heads - 1)]
+    return torch.stack([*near, torch.zeros_like(apart)])[None]
 
 
 def guide_loss(found: Found, things: Sequence[Objects], *, none: float) -> Tensor:

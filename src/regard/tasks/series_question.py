@@ -20,8 +20,9 @@ from regard.tasks.task import Setup
 __all__ = ["series_question"]
 
 
-def series_question(model: Forecaster, setup: Setup, batch: WindowBatch, target: int | None) -> Question:
-    """target: a step to come, from 1; by default the mean of all of them. Units are the patches of the past.
+def series_question(model: Forecaster, setup: Setup, batch: WindowBatch, target: int | str | None) -> Question:
+    """target: a step to come, from 1, perhaps as it is typed ("3"); by default the mean of all of them.
+    Units are the patches of the past.
 
     A number has no probability. What stands in its place says how near the forecast stays to that of the whole past:
     exp(-|difference| / spread), the spread being half the distance of the outermost quantiles there. Gradients are
@@ -31,6 +32,8 @@ def series_question(model: Forecaster, setup: Setup, batch: WindowBatch, target:
     """
     series, times = setup.settings.section(SeriesSettings), batch.times[0].tolist()
     horizon, levels = batch.targets.shape[1], len(series.quantiles)
+    if isinstance(target, str) and target.isdecimal():
+        target = int(target)
     if target is not None and not (isinstance(target, int) and 1 <= target <= horizon):
         raise SpecError(f"target={target!r}: expected a step to come, 1 to {horizon}, or None for their mean")
     steps = slice(0, horizon) if target is None else slice(target - 1, target)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from regard.spec.errors import SpecError
 from regard.tasks.event import Listener, Note
 from regard.tasks.scores.measure import Measure
 from regard.tasks.settings import Settings
@@ -106,7 +107,7 @@ class _Members:
     def answer(self, model: nn.Module, batch: SeveralBatch, setup: Setup) -> Sequence[Any]:
         placed: dict[int, tuple[str, Any]] = {}
         for one, outcome in self._outcomes(model, batch, setup).items():
-            assert outcome.answers is not None, f"{one} decodes its answers, which several tasks on one core do not yet"
+            assert outcome.answers is not None
             for place, said in zip(batch.rows_of[one].tolist(), outcome.answers.cpu().numpy(), strict=True):
                 placed[place] = (one, said)
         return [placed[place] for place in range(len(batch))]
@@ -143,7 +144,19 @@ class _Members:
 def several(
     tasks: Mapping[str, Task], presets: Mapping[str, Settings], *, name: str, about: str, example: str, takes: str
 ) -> Task:
-    """One task out of several, by the names of their data in `Settings.members`."""
+    """One task out of several, by the names of their data in `Settings.members`.
+
+    Raises:
+        SpecError: one of them decodes its answers (it writes them, or looks for boxes): their models run in one call
+            here, and such a task needs more passes than that.
+    """
+    decoding = [one for one, task in tasks.items() if task.answer is not None]
+    if decoding:
+        raise SpecError(
+            f"{name}: {', '.join(decoding)} decodes its answers in passes of its own, which several tasks on one core "
+            "do not; join tasks that answer in one pass (classify, images, symbols, tabular), or train this one from "
+            "the others' weights with --init"
+        )
     members = _Members(tasks)
     readable = all(task.typed is not None and task.tell is not None for task in tasks.values())
     return Task(

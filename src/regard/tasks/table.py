@@ -93,7 +93,9 @@ def judge_refused(name: str, first: Sequence[Refused], *, refused: int, whole: i
     if refused and (not skip_refused or not left):
         shown = "; ".join(str(one) for one in first[:_SHOWN])
         more = f"; and {refused - _SHOWN} more" if refused > _SHOWN else ""
-        remedy = "correct them, or go on without them with data.skip_refused=true" if left else "correct them"
+        remedy = "correct them"
+        if left:
+            remedy += ", or go on without them: --set data.skip_refused=true in training, else --skip-refused"
         raise DataError(f"{name}: {refused} of {whole} rows cannot be used: {shown}{more}. {remedy}")
     if not left:
         raise DataError(f"{name}: no rows, expected at least one below the header; add rows")

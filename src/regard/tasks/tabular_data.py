@@ -25,6 +25,7 @@ from regard.tasks.table import Reading, usable
 from regard.tasks.task import Asked, Given, Prepared, Setup
 
 UNSEEN = 0  # the number of a category that training has not seen: it has no row in the table
+FAR = 1e12  # deviations from the mean: what the model makes of a number is squared, and float32 ends at 3e38
 
 
 def digest_table(settings: Settings, listen: Listener) -> str:
@@ -84,10 +85,13 @@ def encode_things(rows: Sequence[Thing], setup: Setup) -> MemoryPart:
     """numbers (rows, numbers) float32, categories (rows, columns) int64, present (rows, features) bool.
 
     Raises:
-        DataError: a label is unknown to the run.
+        DataError: a label is unknown to the run, or a number is so far from those it was trained on that float32 cannot
+            hold what the model makes of it.
     """
     ordered = in_order(setup)
+    scaled = [one for _, one in ordered if one["kind"] == "number"]
     numbers = np.array([[_number(row.values[at]) for at, one in ordered if one["kind"] == "number"] for row in rows])
+    _refuse_far(rows, scaled, numbers.reshape(len(rows), -1))
     places = [{name: at for at, name in enumerate(one.get("categories", ()))} for _, one in ordered]
     categories = np.array(
         [
@@ -98,6 +102,19 @@ def encode_things(rows: Sequence[Thing], setup: Setup) -> MemoryPart:
         dtype=np.int64,
     )  # fmt: skip
     return table_part(numbers.reshape(len(rows), -1), categories.reshape(len(rows), -1), _truths(rows, setup))
+
+
+def _refuse_far(rows: Sequence[Thing], columns: Sequence[Mapping[str, Any]], numbers: NDArray[Any]) -> None:
+    for at, one in enumerate(columns):
+        with np.errstate(over="ignore"):
+            far = np.abs((numbers[:, at] - one["mean"]) / one["deviation"]) > FAR
+        if far.any():
+            place = int(far.argmax())
+            raise DataError(
+                f"row {rows[place].number}: column {one['name']!r} holds {numbers[place, at]:g}, more than {FAR:.0e} "
+                f"times as far from the mean {one['mean']:g} as numbers there usually are ({one['deviation']:g}): "
+                "correct it, or leave the cell empty"
+            )
 
 
 def table_part(numbers: NDArray[Any], categories: NDArray[np.int64], truths: NDArray[Any]) -> MemoryPart:

@@ -26,7 +26,7 @@ from regard.tasks.text_classifier import TextClassifier
 from regard.tasks.text_data import vocabulary_of
 from regard.tasks.vocabulary import PADDING_ID, UNKNOWN, UNKNOWN_ID
 
-__all__ = ["positions_of", "symbol_question", "text_question"]
+__all__ = ["positions_of", "symbol_question", "text_question", "units_of"]
 
 
 def text_question(
@@ -46,7 +46,7 @@ def text_question(
     vocabulary = vocabulary_of(setup)
     (pieces,) = vocabulary.pieces([text])
     ids = torch.tensor([pieces.ids])
-    units, tokens = _units(text, pieces.spans, words=words)
+    units, tokens = units_of(text, pieces.spans, words=words)
     drawn = [torch.tensor(one) for one in vocabulary.ids(others)] if others else []
     given = _input(model, setup, ids, target, units, tokens, model.embedding)
     notes = (f"{pieces.unread} tokens of the text are not read",) if pieces.unread else ()
@@ -135,8 +135,9 @@ def positions_of(embedding: TokenEmbedding, ids: Tensor) -> Tensor:
     return made
 
 
-def _units(text: str, spans: Sequence[tuple[int, int]], *, words: bool) -> tuple[Units, Tensor]:
-    """The units of a text's tokens, and the unit of each token."""
+def units_of(text: str, spans: Sequence[tuple[int, int]], *, words: bool) -> tuple[Units, Tensor]:
+    """The units of a text's tokens, which have the characters [start, end) each: the tokens themselves, or `words`; and
+    the unit of each token (tokens,)."""
     if not words:
         texts = tuple(text[start:end] for start, end in spans)
         return Units(texts, "token", spans=tuple(spans), source=text), torch.arange(len(spans))

@@ -67,7 +67,8 @@ class RunFolder:
         """Whether the run that is asked for is new here, was begun, or is done.
 
         Raises:
-            RunError: the folder holds something else: other settings, other data, or files of no run.
+            RunError: the folder holds something else: other settings, other data, files of no run, or a run that
+                was done and has lost its weights.
         """
         if not self.config.is_file():
             others = sorted(one.name for one in self.path.iterdir()) if self.path.is_dir() else []
@@ -75,7 +76,7 @@ class RunFolder:
             if others:
                 raise RunError(f"{self.path} holds other things ({', '.join(others[:3])}); name a new or empty folder")
             return "new"
-        config = read_json(self.config)
+        config = self.told("asked", "data.digest")
         before = settings_from(config["asked"], where=str(self.config))
         differing = differences(changed(before, _FREE), changed(asked, _FREE))
         if differing:
@@ -88,7 +89,30 @@ class RunFolder:
                 f"{self.path} holds a run on other data (the data file has changed since); name another folder, or "
                 f"delete this one to train it again"
             )
-        return "done" if self.metrics.is_file() else "begun"
+        if not self.metrics.is_file():
+            return "begun"
+        if not self.model.is_file():
+            raise RunError(
+                f"{self.path} holds a run that was done and is broken ({self.model.name} is missing); name another "
+                f"folder, or delete this one to train it again"
+            )
+        return "done"
+
+    def told(self, *sections: str) -> dict[str, Any]:
+        """What stands in `config.json`, with the sections that are needed (`data.digest` is one within another).
+
+        Raises:
+            CheckpointError: it is missing, cut short, or lacks one of them.
+        """
+        config = read_json(self.config)
+        lacking = missing(config, *sections)
+        if lacking is not None:
+            raise CheckpointError(
+                f"{self.config} lacks {lacking!r}, which every run writes there; name the folder of a run, or delete "
+                f"this one and train again"
+            )
+        found: dict[str, Any] = config
+        return found
 
     def begin(self, config: Mapping[str, Any], kept: Mapping[str, str], seen: Tensor) -> None:
         """Writes what a run starts from; `config.json` last. `kept`: text files, by their paths below `vocab/`.
@@ -103,6 +127,18 @@ class RunFolder:
             write_atomically(path, text.encode())
         write_tensors(self.seen, {"marks": seen}, {})
         write_json(self.config, config)
+
+    def lost(self, config: Mapping[str, Any]) -> str | None:
+        """The first of the files that `config.json` names and that are not there; None where all are.
+
+        Raises:
+            CheckpointError: it names one elsewhere than below `vocab/`.
+        """
+        return next((name for name in kept_names(config) if not self._kept(name).is_file()), None)
+
+    def kept_of(self, config: Mapping[str, Any]) -> dict[str, str]:
+        """The text files that `config.json` names, by name. Raises as `kept`."""
+        return self.kept(kept_names(config))
 
     def kept(self, names: Iterable[str]) -> dict[str, str]:
         """The text files that `begin` wrote, by name.
@@ -173,6 +209,22 @@ class RunFolder:
 
     def _best(self, epoch: int) -> Path:
         return self.checkpoints.path / f"best-{epoch:04d}.safetensors"
+
+
+def kept_names(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """The text files below `vocab/` that a run keeps; older runs, which do not say so, kept their tokenizer."""
+    return tuple(config.get("kept", ("vocab/tokenizer.json",)))
+
+
+def missing(values: Any, *paths: str) -> str | None:
+    """The first of these dotted paths that a JSON value does not hold; None where it holds all of them."""
+    for path in paths:
+        found = values
+        for part in path.split("."):
+            if not isinstance(found, Mapping) or part not in found:
+                return path
+            found = found[part]
+    return None
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,7 @@ from regard.tasks.text_data import vocabulary_of
 from regard.tasks.vocabulary import Vocabulary
 from regard.train.checkpoint import read_tensors
 from regard.train.evaluation import answered, in_order
-from regard.train.folder import RunFolder, read_json
-from regard.train.training import OLDER_KEPT
+from regard.train.folder import RunFolder
 
 __all__ = ["Evaluation", "Prediction", "Run", "TokenWeight", "load_run"]
 
@@ -128,7 +128,24 @@ class Run:
         """Why this answer to one input? For `regard.explain`; see `regard.train.questions.question_of`."""
         from regard.train.questions import question_of
 
-        return question_of(self, inputs, target, **given)
+        found = question_of(self, inputs, target, **given)
+        known = None if isinstance(inputs, str) else self.trained_on(inputs, given.get("row", 0))
+        return replace(found, trained_on=known)
+
+    def trained_on(self, given: Given, row: int) -> bool | None:
+        """Whether the run was trained or validated on one of these rows (from 0); None where that is not known: rows
+        that stay on disk and typed texts are not marked, and the run's marks may be lost."""
+        if not len(given.marks):
+            return None
+        try:
+            return int(given.marks[row]) in self._seen if self._seen else None
+        except CheckpointError:
+            return None
+
+    @cached_property
+    def _seen(self) -> frozenset[int]:
+        """The marks of the rows that it was trained and validated on. Raises `CheckpointError`: they cannot be read."""
+        return frozenset(read_tensors(RunFolder(self.folder).seen, remedy=_REMEDY).tensors["marks"].tolist())
 
     def evaluate(
         self,
@@ -146,9 +163,8 @@ class Run:
         """
         given_columns = dict(columns or {}) | {role: name for role, name in named.items() if name is not None}
         given = self.given(Asked(Path(path), given_columns, skip_refused=skip_refused))
-        marks = set(read_tensors(RunFolder(self.folder).seen, remedy=_REMEDY).tensors["marks"].tolist())
-        seen = sum(mark in marks for mark in given.marks.tolist())
-        known = seen if marks else "unknown"  # rows that stay on disk are not marked
+        seen = sum(mark in self._seen for mark in given.marks.tolist())
+        known = seen if self._seen else "unknown"  # rows that stay on disk are not marked
         count = len(given.part)
         added = "" if self.task.protocol is None else self.task.protocol(self.settings)
         protocol = f"file:{given.name}|rows:{count}|seen-in-training:{known}{added}"
@@ -184,7 +200,7 @@ def load_run(folder: str | Path, *, budget: float | None = None, tasks: Sequence
         CheckpointError: a file is missing, cut short, altered, or of another model.
     """
     run = RunFolder(Path(folder))
-    config = read_json(run.config)
+    config = run.told("settings")
     if not run.metrics.is_file():
         raise CheckpointError(f"{run.path} holds a run that is not done; type the command that began it to go on")
     settings = settings_from(config["settings"], where=str(run.config))
@@ -192,7 +208,7 @@ def load_run(folder: str | Path, *, budget: float | None = None, tasks: Sequence
     if budget is not None:
         settings = changed(settings, {"core.budget": budget}, where="what was typed")
         task.check(settings)
-    setup = Setup(settings, _facts(config), run.kept(config.get("kept", OLDER_KEPT)))
+    setup = Setup(settings, _facts(run, config), run.kept_of(config))
     model = task.build(setup)
     try:
         model.load_state_dict(read_tensors(run.model, remedy=_REMEDY).tensors)
@@ -204,9 +220,10 @@ def load_run(folder: str | Path, *, budget: float | None = None, tasks: Sequence
     return Run(run.path, task, setup, model.eval())
 
 
-def _facts(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A run's facts; older text classifiers wrote them at the top."""
+def _facts(run: RunFolder, config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A run's facts; older text classifiers wrote them at the top. Raises `CheckpointError` where there are none."""
     if "facts" in config:
         found: Mapping[str, Any] = config["facts"]
         return found
-    return {"labels": config["labels"], "vocabulary": config["vocabulary"]}
+    older = run.told("labels", "vocabulary") if "labels" in config else run.told("facts")
+    return {"labels": older["labels"], "vocabulary": older["vocabulary"]}

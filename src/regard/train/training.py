@@ -80,7 +80,7 @@ def _begun(
 ) -> Loop:
     """The loop at its first step, or at that of the last checkpoint."""
     config = read_json(run.config) if status == "begun" else {}
-    data = task.prepare(settings, run.kept(config.get("kept", OLDER_KEPT)) if config else None, listen)
+    data = task.prepare(settings, run.kept_of(config) if config else None, listen)
     torch.manual_seed(settings.train.seed)
     model = task.build(data.setup)
     checkpoint = run.checkpoints.latest() if config else None
@@ -117,9 +117,6 @@ def trained(loop: Loop) -> nn.Module:
     model: nn.Module = loop.accelerator.unwrap_model(loop.model)
     model.load_state_dict(loop.folder.best(state.best_epoch).tensors)
     return model
-
-
-OLDER_KEPT = ("vocab/tokenizer.json",)  # what runs kept whose config.json does not say so
 
 
 def _config(asked: Settings, data: Prepared, digest: str, init: Any) -> dict[str, Any]:

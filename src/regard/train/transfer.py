@@ -21,7 +21,7 @@ from regard.tasks.packages import file_sha256
 from regard.tasks.task import Setup
 from regard.tasks.text_data import TOKENIZER
 from regard.train.checkpoint import read_tensors
-from regard.train.folder import RunFolder, read_json
+from regard.train.folder import RunFolder
 
 _SHOWN = 3  # names that the note lists one by one
 
@@ -61,7 +61,7 @@ def take_over(model: nn.Module, folder: Path, setup: Setup) -> Taken:
         RunError: nothing fits.
     """
     run = RunFolder(folder)
-    config = read_json(run.config)
+    config = run.told("settings.task")
     if not run.metrics.is_file():
         raise CheckpointError(f"{folder} holds a run that is not done; give a finished one to train.init")
     source = read_tensors(run.model, remedy="give another run to train.init, or train that one again").tensors

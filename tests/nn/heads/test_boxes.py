@@ -224,3 +224,25 @@ def test_what_does_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("regard.spec.extra.find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"pip install 'regard\[train\]'"):
         cheapest(torch.zeros(1, 1))
+
+
+def test_boxes_begin_at_their_starts_and_learn_steps_from_them() -> None:
+    starts = torch.tensor([[0.25, 0.5, 0.1, 0.2], [0.75, 0.5, 0.5, 0.4]])
+    head = Boxes(DIM, CLASSES, starts=starts).double()
+    queries = torch.randn(3, 2, DIM, dtype=torch.float64)
+    wanted = torch.tensor([[0.2, 0.4, 0.3, 0.6], [0.5, 0.3, 1.0, 0.7]]).double()  # centre -+ half of the size
+    torch.testing.assert_close(head(queries).boxes, wanted.expand(3, -1, -1), rtol=1e-6, atol=1e-6)
+    with torch.no_grad():
+        head.place[-1].bias[0] = 1.0  # the centre across: from logit(.25) = ln(1/3) to ln(1/3) + 1
+    left, _, right, _ = head(queries).boxes[0, 0].tolist()
+    assert (left + right) / 2 == pytest.approx(1 / (1 + 3 / math.e))
+    assert "starts" in head.state_dict()
+
+
+def test_starts_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(ShapeError, match="starts="):
+        Boxes(DIM, CLASSES, starts=torch.full((2, 3), 0.5))
+    with pytest.raises(SpecError, match="above 0 and below 1"):
+        Boxes(DIM, CLASSES, starts=torch.tensor([[0.5, 0.5, 0.0, 0.5]]))
+    with pytest.raises(ShapeError, match="3 queries, but starts for 1"):
+        Boxes(DIM, CLASSES, starts=torch.full((1, 4), 0.5))(torch.zeros(1, 3, DIM))

@@ -100,3 +100,18 @@ def test_what_does_not_fit() -> None:
         head(torch.zeros(BATCH, LENGTH, DIM))
     with pytest.raises(SpecError, match="queries=0"):
         LearnedQueries(DIM, HEADS, queries=0, layers=1)
+
+
+@torch.no_grad()
+def test_a_bias_keeps_each_query_to_its_own_tokens() -> None:
+    """Query 0 may look at token 0 alone, query 1 at token 1: what stands at the other changes nothing."""
+    bias = torch.full((2, 3), -torch.inf)
+    bias[0, 0] = bias[1, 1] = 0.0
+    head, x = LearnedQueries(DIM, HEADS, queries=2, layers=1, context_bias=bias), torch.randn(1, 3, DIM)
+    (block,) = head.blocks
+    block.attention.output.weight.zero_()  # queries do not hear of each other
+    before = head(x)
+    x[:, 1:] = 7.0
+    after = head(x)
+    torch.testing.assert_close(after[:, 0], before[:, 0])
+    assert not torch.allclose(after[:, 1], before[:, 1])

@@ -44,6 +44,14 @@ def test_counts_are_met_exactly_where_rows_stand_alone():
     assert len(part(plain(100), train_rows=5).train) == 5
 
 
+def test_fewer_rows_to_train_keep_the_labels_proportions():
+    """A file with one label after the other, its test part given: 10 of 60 and 40 are 6 and 4, not the first label."""
+    rows = [Said(number, f"text {number}", label="a" if number < 66 else "b") for number in range(110)]
+    parts = part(rows, validation_rows=10, given_test=[Said(900, "other", label="a")], train_rows=10)
+    assert [row.label for row in parts.train] == ["a"] * 6 + ["b"] * 4
+    assert len(part(rows, train_rows=500).train) == len(part(rows).train)
+
+
 def test_the_order_does_not_matter_and_the_seed_does():
     rows = plain(60)
     assert givens(part(rows).test) == givens(part(rows[::-1]).test) != givens(part(rows, seed=1).test)

@@ -63,10 +63,14 @@ class Boxes(nn.Module):
     """A class, or "no object", and a box for each query (Carion et al. 2020, arXiv 2005.12872, §3.2).
 
     `axes`: 2 for pictures, 1 for spans. The box comes as centre and size, each through a sigmoid, out of two hidden
-    layers with ReLU.
+    layers with ReLU. `starts` (queries, 2 * axes): centre and size that each query's box has before training, which
+    then learns steps away from it (reference points: Zhu et al. 2021, arXiv 2010.04159, §4.1 and A.3); each above 0 and
+    below 1, or `SpecError`. Without, all boxes begin somewhere near the middle.
     """
 
-    def __init__(self, dim: int, classes: int, *, axes: int = 2) -> None:
+    starts: Tensor | None
+
+    def __init__(self, dim: int, classes: int, *, axes: int = 2, starts: Tensor | None = None) -> None:
         super().__init__()
         check_sizes("Boxes", dim=dim, classes=classes, axes=axes)
         self.dim = dim
@@ -74,12 +78,29 @@ class Boxes(nn.Module):
         self.place = nn.Sequential(
             nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, 2 * axes)
         )
+        self.register_buffer("starts", None if starts is None else _logits(starts, axes))
+        if starts is not None:  # before the first step every box is where it starts
+            nn.init.zeros_(self.place[-1].weight)  # type: ignore[arg-type]
+            nn.init.zeros_(self.place[-1].bias)  # type: ignore[arg-type]
 
     def forward(self, queries: Tensor) -> FoundBoxes:
         """queries (batch, queries, dim) -> logits (batch, queries, classes + 1), boxes (batch, queries, 2 * axes).
 
-        Raises `ShapeError` for another size.
+        Raises `ShapeError` for another size, or where there are other starts than queries.
         """
         check_sequence("Boxes", queries, self.dim)
-        centre, size = self.place(queries).sigmoid().chunk(2, -1)
+        place = self.place(queries)
+        if self.starts is not None:
+            if len(self.starts) != queries.shape[1]:
+                raise ShapeError(f"Boxes: {queries.shape[1]} queries, but starts for {len(self.starts)}")
+            place = place + self.starts
+        centre, size = place.sigmoid().chunk(2, -1)
         return FoundBoxes(self.classes(queries), torch.cat((centre - size / 2, centre + size / 2), -1))
+
+
+def _logits(starts: Tensor, axes: int) -> Tensor:
+    if starts.dim() != 2 or starts.shape[1] != 2 * axes or not starts.is_floating_point():
+        raise ShapeError(f"Boxes(starts={described(starts)}): expected floats (queries, {2 * axes}), centre and size")
+    if not bool(((starts > 0) & (starts < 1)).all()):
+        raise SpecError("Boxes(starts=...): expected centres and sizes above 0 and below 1, in fractions of the whole")
+    return starts.logit()

@@ -9,6 +9,7 @@ from regard.nn.attention import MultiHeadAttention
 from regard.nn.checks import check_sequence, check_sizes
 from regard.nn.feed_forward import FeedForward
 from regard.nn.heads.present import mask_over, real
+from regard.spec.bias import Bias
 from regard.spec.mask import Mask
 
 
@@ -16,13 +17,22 @@ class QueryBlock(nn.Module):
     """The queries attend to each other, then to the tokens, then a feed-forward; each pre-norm and added."""
 
     def __init__(
-        self, dim: int, heads: int, *, context_dim: int | None = None, hidden: int | None = None, dropout: float = 0.0
+        self,
+        dim: int,
+        heads: int,
+        *,
+        context_dim: int | None = None,
+        hidden: int | None = None,
+        dropout: float = 0.0,
+        context_bias: Bias | Tensor | None = None,
     ) -> None:
         super().__init__()
         self.attention_norm = nn.LayerNorm(dim)
         self.attention = MultiHeadAttention(dim, heads, dropout=dropout)
         self.context_norm = nn.LayerNorm(dim)
-        self.context_attention = MultiHeadAttention(dim, heads, context_dim=context_dim or dim, dropout=dropout)
+        self.context_attention = MultiHeadAttention(
+            dim, heads, context_dim=context_dim or dim, dropout=dropout, bias=context_bias
+        )
         self.feed_forward_norm = nn.LayerNorm(dim)
         self.feed_forward = FeedForward(dim, hidden, dropout=dropout)
         self.dropout = nn.Dropout(dropout)
@@ -40,7 +50,8 @@ class LearnedQueries(nn.Module):
 
     The decoder of DETR (Carion et al. 2020, arXiv 2005.12872, §3.2), with two departures: blocks are pre-norm, and the
     learned vectors enter once, as the first block's input, rather than being added to queries and keys in every block.
-    Queries know nothing of places in the tokens: those are in the tokens' own vectors.
+    Queries know nothing of places in the tokens: those are in the tokens' own vectors, and in `context_bias`, which is
+    added to the scores of every block's attention to the tokens, as `MultiHeadAttention`'s.
     """
 
     def __init__(
@@ -53,6 +64,7 @@ class LearnedQueries(nn.Module):
         context_dim: int | None = None,
         hidden: int | None = None,
         dropout: float = 0.0,
+        context_bias: Bias | Tensor | None = None,
     ) -> None:
         super().__init__()
         context_dim = dim if context_dim is None else context_dim
@@ -60,7 +72,8 @@ class LearnedQueries(nn.Module):
         self.context_dim = context_dim
         self.vectors = nn.Parameter(torch.randn(queries, dim))
         self.blocks = nn.ModuleList(
-            QueryBlock(dim, heads, context_dim=context_dim, hidden=hidden, dropout=dropout) for _ in range(layers)
+            QueryBlock(dim, heads, context_dim=context_dim, hidden=hidden, dropout=dropout, context_bias=context_bias)
+            for _ in range(layers)
         )
         self.norm = nn.LayerNorm(dim)
 

@@ -86,7 +86,7 @@ def kind_of(path: Path, columns: Mapping[str, str]) -> tuple[Kind, str]:
         if kind.needs and named_all and all(role in roles for role in columns):
             return kind, f"it has the columns {', '.join(columns.get(role, role) for role in kind.needs)}"
     if _measured(records, columns):
-        return kind_named("measurements"), "half or more of its other columns are numbers"
+        return kind_named("measurements"), "half or more of its columns are numbers"
     return kind_named("labelled"), "no other kind has its columns"
 
 
@@ -108,14 +108,15 @@ def named(kind: Kind, path: Path, columns: Mapping[str, str]) -> dict[str, str]:
 
 
 def _measured(records: Records, columns: Mapping[str, str]) -> bool:
-    """Has a table a label or a target, and beside it numbers, in half or more of its first row's cells?"""
+    """Has a table's first row numbers: beside a label or a target in half or more of its cells, without one in all?"""
     told = {columns.get(role, role) for role in ("label", "target")}
     first = next(records.each(), None)
-    if first is None or not told & set(records.columns) or not set(columns) <= {"label", "target"}:
+    if first is None or not set(columns) <= {"label", "target"}:
         return False
     others = [column for column in records.columns if column not in told]
     numbers = sum(not number_of(first.fields.get(one), one)[1] for one in others)
-    return numbers > 0 and 2 * numbers >= len(others)
+    least = len(others) / 2 if told & set(records.columns) else len(others)
+    return numbers > 0 and numbers >= least
 
 
 def _folder(path: Path) -> tuple[Kind, str]:

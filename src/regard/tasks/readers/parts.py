@@ -48,7 +48,8 @@ def part_rows(
     """Parts rows. Counts: whole numbers of rows, or shares below 1 of those left after duplicates are out.
 
     Groups are never cut, so that counts are met as nearly as the groups allow; rows with labels (and no groups) keep
-    their proportions in every part. With `given_test` that is the test part. `train_rows` keeps only so many to train.
+    their proportions in every part. With `given_test` that is the test part. `train_rows` keeps only so many to train,
+    in the same proportions.
 
     Raises:
         DataError: a part would be empty.
@@ -72,7 +73,7 @@ def part_rows(
                 f"{first + second:,} also in another part); give more rows, or other counts"
             )
     if train_rows is not None:
-        train = train[:train_rows]
+        train = _fewer(train, train_rows)
     return Parts(_rows(train), _rows(validation), _rows(test), duplicates, contradictions, first + second, seed)
 
 
@@ -141,6 +142,20 @@ def _take(pools: dict[str, list[list[_Known[P]]]], count: int, name: str) -> lis
         taken += mine
         pools[label] = left
     return taken
+
+
+def _fewer(train: Sequence[_Known[P]], count: int) -> list[_Known[P]]:
+    """`count` rows, of each label in proportion to how many it has (to a row), the first in their order."""
+    pools: dict[str, list[_Known[P]]] = {}
+    for pair in train:
+        pools.setdefault("" if pair[1].group is not None else pair[1].label, []).append(pair)
+    kept: list[_Known[P]] = []
+    before = 0
+    for rows in pools.values():
+        after = before + len(rows)
+        kept += rows[: count * after // len(train) - count * before // len(train)]
+        before = after
+    return kept
 
 
 def _without(rows: Sequence[_Known[P]], other: Sequence[_Known[P]]) -> tuple[list[_Known[P]], int]:

@@ -55,7 +55,8 @@ class Records:
         for column in columns:
             if column is not None and column not in self.columns:
                 raise DataError(
-                    f"{self.path.name} has no column {column!r}; the columns there are: {listed(self.columns)}"
+                    f"{self.path.name} has no column {column!r}; the columns there are: {listed(self.columns)}; "
+                    "--column ROLE=NAME says which of them is meant"
                 )
 
     def each(self, only: Sequence[str] | None = None) -> Iterator[Record]:
@@ -89,9 +90,16 @@ def records_of(path: str | Path) -> Records:
 
 def check_there(path: Path) -> None:
     """Raises:
-    DataError: there is no such file."""
+    DataError: there is no such file, or it is a folder."""
+    if path.is_dir():
+        raise DataError(f"{path} is a folder; give the path of a {', '.join(SUFFIXES)} file")
     if not path.is_file():
-        raise DataError(f"{path}: no such file; give the path of a {', '.join(SUFFIXES)} file")
+        kind = "file" if path.suffix else "file or folder"
+        raise DataError(f"{path}: no such {kind}; give the path of a {', '.join(SUFFIXES)} file{_or_folder(path)}")
+
+
+def _or_folder(path: Path) -> str:
+    return "" if path.suffix else ", or of a folder of pictures, texts or scenes"
 
 
 def parsed(path: Path, columns: Sequence[str], content: bytes) -> Mapping[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from regard.tasks.archive import member
@@ -64,36 +65,31 @@ _LICENCE = (
     "them again and do not use them for gain without their leave"
 )
 
-_RATINGS = Source(
+_from_recbole = partial(Source, packages=(_PACKAGE,), licence_member="recbole-1.2.1.dist-info/LICENSE")
+_RATINGS = _from_recbole(
     name="ml-100k",
     about="MovieLens 100K: 943 people's ratings of 1,682 films, with their times, 1997 to 1998",
     kind="events",
     holds="100,000 ratings",
-    packages=(_PACKAGE,),
     licence=f"{_LICENCE}.",
-    licence_member="recbole-1.2.1.dist-info/LICENSE",
     home="https://grouplens.org/datasets/movielens/100k/",
     make=ratings,
 )
-_FILMS = Source(
+_FILMS = _from_recbole(
     name="ml-100k-films",
     about="the films of ml-100k: title, year, genres, and the name by which ml-100k-graph knows them",
     kind="tables",
     holds="1,682 films",
-    packages=(_PACKAGE,),
     licence=f"{_LICENCE}.",
-    licence_member="recbole-1.2.1.dist-info/LICENSE",
     home="https://grouplens.org/datasets/movielens/100k/",
     make=films,
 )
-_GRAPH = Source(
+_GRAPH = _from_recbole(
     name="ml-100k-graph",
     about="facts about the films of ml-100k, such as who acts in them, out of Freebase",
     kind="triples",
     holds="91,631 facts",
-    packages=(_PACKAGE,),
     licence=f"{_LICENCE}; the facts are Freebase's: CC-BY-2.5, linked to the films by KB4Rec (Zhao et al. 2019).",
-    licence_member="recbole-1.2.1.dist-info/LICENSE",
     home="https://github.com/RUCDM/KB4Rec",
     make=graph,
 )

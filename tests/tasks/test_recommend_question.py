@@ -1,0 +1,66 @@
+"""Which past items the next one rests on."""
+
+import math
+
+import pytest
+import torch
+from tests.tasks.test_recommend import ROWS, settings
+from tests.tasks.untrained import untrained, without
+
+from regard.lens.explain import weigh
+from regard.lens.methods import METHODS
+from regard.spec.errors import SpecError
+from regard.tasks.recommend import RECOMMEND
+from regard.tasks.task import Asked
+
+
+@pytest.fixture
+def run(tmp_path):
+    path = tmp_path / "small.csv"
+    path.write_text(ROWS)
+    return untrained(RECOMMEND, settings(path))[0]
+
+
+def given(run, tmp_path, items, name="new.csv"):
+    path = tmp_path / name
+    path.write_text("user,item,time\n" + "".join(f"ann,{item},{at}\n" for at, item in enumerate(items)))
+    return run.given(Asked(path, truths=False))
+
+
+def test_past_items_are_units_and_the_answer_is_the_runs_own(run, tmp_path):
+    rows = given(run, tmp_path, "abc")
+    question = run.question(rows)
+    assert (question.units.texts, question.units.kind) == (("a", "b", "c"), "past item")
+    (told,) = run.told(rows)
+    assert (question.target, question.probability) == (told["item"], pytest.approx(told["probability"], abs=1e-5))
+    whole = sum(run.question(rows, item).probability for item in "dxy")
+    assert whole == pytest.approx(1, abs=1e-5)  # a share of those that were not had
+
+
+def test_what_is_left_out_is_a_shorter_history(run, tmp_path):
+    question = run.question(given(run, tmp_path, "abc"), "d")
+    shorter = given(run, tmp_path, "ac", "shorter.csv")
+    logits = run.model(*_inputs(shorter))[0].detach()
+    logits[[0, 1, 2]] = -torch.inf  # what was had stays had: b is not offered again because it is left out
+    expected = float(logits.log_softmax(-1)[3])
+    assert question.scores(without(question, 1), "delete").item() == pytest.approx(expected, abs=1e-4)
+    every = torch.zeros(1, 3, dtype=torch.bool)
+    assert math.isfinite(question.scores(every, "delete").item())
+
+
+def _inputs(rows):
+    batch = rows.part.batch(torch.tensor([0]).numpy())
+    return batch.items, batch.times, batch.lengths, torch.tensor([[False, True]])
+
+
+def test_every_method_answers(run, tmp_path):
+    question = run.question(given(run, tmp_path, "abc"))
+    for method in METHODS:
+        assert weigh(question, method.name).weights.shape == (3,)
+
+
+def test_what_was_had_is_never_the_answer(run, tmp_path):
+    with pytest.raises(SpecError, match="was had already"):
+        run.question(given(run, tmp_path, "abc"), "b")
+    with pytest.raises(SpecError, match="no such class"):
+        run.question(given(run, tmp_path, "abc"), "z")
