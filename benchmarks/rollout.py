@@ -3,7 +3,8 @@
     python -m benchmarks.rollout [--model FOLDER] [--lengths 2048 4096 8192 16384]
 
 Without --model, a decoder of random weights (4 layers, 8 heads of 32). Also compares the rollout with the product of
-n x n matrices at a length where these fit.
+n x n matrices at a length where these fit. With --model the figures are written to results/rollout.json, those of each
+length beside what was there of others.
 """
 
 from __future__ import annotations
@@ -18,8 +19,12 @@ from typing import Any
 
 import torch
 
+from benchmarks import record
+from benchmarks.harness import Goal, Report, Rounds
+
 _BY_HAND = 512  # tokens
 _MIB = 2**20
+MORE, APART = 1024.0, 1e-4  # goals: MiB beyond a pass at any length; from the n x n product
 
 
 def _model(folder: str | None) -> Any:
@@ -96,15 +101,33 @@ def main() -> None:
     if given.one is not None:
         print(json.dumps(one(given.model, given.one)))
         return
-    print(f"largest difference from the n x n product at {_BY_HAND} tokens: {by_hand(given.model):.2e}")
+    apart = by_hand(given.model)
+    print(f"largest difference from the n x n product at {_BY_HAND} tokens: {apart:.2e}")
     print("tokens   peak after a pass   peak after the rollout   n x n weights of one layer, float32 (MiB)")
-    heads = int(_model(given.model).config.get_text_config().num_attention_heads)
+    heads, rows = int(_model(given.model).config.get_text_config().num_attention_heads), []
     for length in given.lengths:
         command = [sys.executable, "-m", "benchmarks.rollout", "--one", str(length)]
         command += ["--model", given.model] if given.model else []
         told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        row = json.loads(told.splitlines()[-1])
-        print(f"{length:6,}   {row['pass']:17,.0f}   {row['rollout']:22,.0f}   {heads * length**2 * 4 / _MIB:,.0f}")
+        row = json.loads(told.splitlines()[-1]) | {"square": heads * length**2 * 4 / _MIB}
+        print(f"{length:6,}   {row['pass']:17,.0f}   {row['rollout']:22,.0f}   {row['square']:,.0f}", flush=True)
+        rows.append(row)
+    if given.model:
+        _write(rows, apart, Path(given.model).name)
+
+
+def _write(rows: list[dict[str, float]], apart: float, model: str) -> None:
+    path = record.RESULTS / "rollout.json"
+    kept = json.loads(path.read_text("utf-8"))["rollout"] if path.is_file() else []
+    merged = {row["length"]: row for row in [*kept, *rows]}
+    every = [merged[length] for length in sorted(merged)]
+    longest = every[-1]
+    beyond = longest["rollout"] - longest["pass"]
+    goals = [
+        Goal(f"{model}, {longest['length']:,} tokens: the rollout's memory beyond a pass", beyond, MORE, "MiB"),
+        Goal(f"{model}, {_BY_HAND} tokens: largest difference from the n x n product", apart, APART),
+    ]
+    record.finish(Report("rollout", goals=goals), Rounds(1, 0), record.RESULTS, more={"rollout": every})
 
 
 if __name__ == "__main__":

@@ -45,6 +45,12 @@ def test_heaviest_and_what_speaks_against(reading):
     assert reading.against(3) == (("truly", -0.2),)
 
 
+def test_units_of_one_text_are_listed_with_their_places(reading):
+    bases = of(reading, Units(("A", "C", "A", "G", "A"), "symbol"), [0.5, 0.2, 0.9, -0.1, -0.4])
+    assert [text for text, _ in bases.heaviest(3)] == ["A (3rd)", "A (1st)", "C"]
+    assert [text for text, _ in bases.against(2)] == ["A (5th)", "G"]
+
+
 def test_the_title_is_the_answer(reading):
     assert reading.title == "good & true (90.0%)"
     assert reading.kind == "word"

@@ -1,6 +1,6 @@
 import pytest
 
-from regard.lens.units import Units, plural
+from regard.lens.units import Units, placed, plural
 from regard.spec.errors import SpecError
 
 
@@ -50,3 +50,10 @@ def test_several_units_are_called():
         "pixels",
         "boxes",
     ]
+
+
+def test_texts_that_several_units_have_are_told_with_their_places():
+    bases = Units(tuple("ACAGTTTTTTTTA"), "symbol")
+    assert bases.placed[:4] == ("A (1st)", "C", "A (3rd)", "G")
+    assert bases.placed[4:] == (*(f"T ({place}th)" for place in range(5, 11)), "T (11th)", "T (12th)", "A (13th)")
+    assert placed(["x"] * 22)[-2:] == ("x (21st)", "x (22nd)")

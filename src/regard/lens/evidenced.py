@@ -24,6 +24,7 @@ def evidenced(
     draws: int = DRAWS,
     seed: int = 0,
     sample: Sequence[Measured] = (),
+    sample_trained_on: int | None = None,
 ) -> Explanation:
     """The explanation with the evidence for it; `sample`: what `sampled` gave. For the rest see `evidence_for`."""
     found = evidence_for(
@@ -35,6 +36,7 @@ def evidenced(
         draws=draws,
         seed=seed,
         sample=sample,
+        sample_trained_on=sample_trained_on,
     )
     return replace(explanation, evidence=found)
 

@@ -54,7 +54,7 @@ class Explanation:
         return tuple((place, float(self.weights[place])) for place in order)
 
     def __repr__(self) -> str:
-        top = ", ".join(f"{self.units.texts[place]!r} {weight:.3g}" for place, weight in self.heaviest(3))
+        top = ", ".join(f"{self.units.placed[place]!r} {weight:.3g}" for place, weight in self.heaviest(3))
         return (
             f"<{self.target} ({self.probability:.3f}) by {self.method}: {top} of {len(self.units)} ({self.units.kind})>"
         )

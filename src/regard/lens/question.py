@@ -92,7 +92,8 @@ class Question:
     "delete", "other"); the first is what is meant where nothing is said. gradients, attention: None where the model
     has neither that can be reached. model: its name. quantity: what exp(score) is: "probability", or in words, of an
     answer that is a number, how near it stays (1 on the whole input). notes: what a reader must know (tokens that were
-    not read). together: rows that go through the model at once.
+    not read). together: rows that go through the model at once. trained_on: whether the model was trained or validated
+    on this very input; None where that is not known.
 
     Raises:
         SpecError: no units, no ways, or a probability that is none.
@@ -109,6 +110,7 @@ class Question:
     quantity: str = "probability"
     notes: tuple[str, ...] = field(default=())
     together: int = _TOGETHER
+    trained_on: bool | None = None
 
     def __post_init__(self) -> None:
         if not len(self.units):

@@ -86,10 +86,11 @@ def shares(layer: Layer, item: int) -> Tensor:
 
 
 def percent(share: float) -> str:
-    """`61 %`, `0.1 %`, `less than 0.1 %`."""
+    """`61 %`, `0.1 %`, `less than 0.1 %`; `99.6 %`, and `100 %` from 99.95 % on."""
     if 0 < share < 0.0005:
         return "less than 0.1 %"
-    return f"{share:.0%}".replace("%", " %") if share >= 0.1 or share == 0 else f"{share:.1%}".replace("%", " %")
+    tenths = 0 < share < 0.1 or 0.995 <= share < 0.9995
+    return (f"{share:.1%}" if tenths else f"{share:.0%}").replace("%", " %")
 
 
 def named(sinks: Sequence[Sink], most: int = 3) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from regard.lens.pieces import is_named
 from regard.spec.errors import SpecError
@@ -54,6 +57,11 @@ class Units:
         """Units that nothing is known about: "0", "1", ... in order."""
         return cls(tuple(map(str, range(count))), kind)
 
+    @cached_property
+    def placed(self) -> tuple[str, ...]:
+        """The texts, each that several units have with its place: see `placed`."""
+        return placed(self.texts)
+
     def is_special(self, place: int) -> bool:
         """True for a unit that covers nothing of the input: a class token, `<s>`, `[SEP]`, padding."""
         if place < self.special:
@@ -61,6 +69,21 @@ class Units:
         if self.spans is not None and self.spans[place][0] == self.spans[place][1]:
             return True
         return self.spans is None and is_named(self.texts[place])
+
+
+def placed(texts: Sequence[str]) -> tuple[str, ...]:
+    """The texts of units in order; one that several of them have with its place among all units, from 1.
+
+    >>> placed(["A", "C", "A"])
+    ('A (1st)', 'C', 'A (3rd)')
+    """
+    times = Counter(texts)
+    return tuple(f"{text} ({_nth(at)})" if times[text] > 1 else text for at, text in enumerate(texts, 1))
+
+
+def _nth(place: int) -> str:
+    last = "th" if place % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(place % 10, "th")
+    return f"{place}{last}"
 
 
 def plural(kind: str) -> str:

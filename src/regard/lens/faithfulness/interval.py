@@ -27,6 +27,11 @@ class Mean:
         """Whether the whole interval is."""
         return self.inputs > 1 and self.low > 0
 
+    @property
+    def below_zero(self) -> bool:
+        """Whether the whole interval is."""
+        return self.inputs > 1 and self.high < 0
+
 
 def mean(values: Sequence[float], *, seed: int = 0) -> Mean:
     """Of one number an input. A mean of differences, input by input, is a paired comparison.
