@@ -65,6 +65,8 @@ async def ask(
 
 _NO_TEXTS: tuple[Any, ...] = ([], "a", None, 1, {}, [1], [None], [["a"]], [" "], [""])
 
+_NO_WHY: tuple[Any, ...] = ({"method": "guess"}, {"method": 1}, {"how": "best"}, {"evidence": 1}, {"target": ""})
+
 
 def malformed(draw: random.Random, number: int) -> tuple[bytes, dict[str, str]]:
     """A request that no server should answer, and headers of its own."""
@@ -82,6 +84,9 @@ def malformed(draw: random.Random, number: int) -> tuple[bytes, dict[str, str]]:
         lambda: (json.dumps(draw.choice([[], "a", 1, None, True])).encode(), {}),
         lambda: (good, {"Content-Type": draw.choice(["text/plain", "application/xml", "multipart/form-data"])}),
         lambda: (good.replace(b'"a quiet film"', b"NaN"), {}),
+        lambda: (good, {"Origin": draw.choice(["https://elsewhere.example", "null", "file://"])}),
+        lambda: (good, {"Host": draw.choice(["elsewhere.example", "", "127.0.0.1.elsewhere.example:80"])}),
+        lambda: (json.dumps({"texts": ["a"], "explain": draw.choice(_NO_WHY)}).encode(), {}),
     )
     body, headers = kinds[number % len(kinds)]()
     return body, dict(headers)

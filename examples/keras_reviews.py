@@ -35,8 +35,18 @@ MIDDLES = {
 
 def read(path: Path, text: str, label: str, count: int, seed: int) -> tuple[list[list[str]], np.ndarray, list[str]]:
     """`count` reviews as words, the number of each one's label, and the labels; no text twice, in drawn order."""
+    if not path.is_file():
+        raise SystemExit(f"{path}: there is no such file; give a csv with a column of texts and one of labels")
     with path.open(encoding="utf-8", newline="") as file:
-        rows = {row[text]: row[label] for row in csv.DictReader(file)}
+        table = csv.DictReader(file)
+        columns = table.fieldnames or ()
+        lacking = [name for name in (text, label) if name not in columns]
+        if lacking:
+            there = ", ".join(columns) or "none: it is empty"
+            raise SystemExit(
+                f"{path} has no column {lacking[0]!r}; its columns are {there}; name them: --text NAME --label NAME"
+            )
+        rows = {row[text]: row[label] for row in table}
     drawn = sorted(rows.items())
     random.Random(seed).shuffle(drawn)
     labels = sorted(set(rows.values()))

@@ -35,6 +35,15 @@ def test_a_difference_is_the_largest_and_shapes_count():
     assert apart(np.array([True]), np.array([False])) == 1
 
 
+def test_large_numbers_are_held_to_a_share_of_the_largest():
+    own = np.array([9000.0, 1.0, np.inf], np.float32)
+    rounded = np.array([np.nextafter(np.float32(9000), np.float32(9001)), 1.0, np.inf], np.float32)
+    assert rounded[0] - own[0] == pytest.approx(0.000977, abs=1e-6)  # one rounding of float32, beyond 1e-4
+    assert apart(rounded, own) == pytest.approx(0.000977 / 90, rel=1e-3)
+    assert apart(own + np.float32(0.02), own) > 1e-4
+    assert apart(np.array([100.0005]), np.array([100.0])) == pytest.approx(5e-4)  # up to 100 as they are
+
+
 def test_inputs_are_cut_along_their_tokens_and_lengths_with_them():
     ids, pixels, lengths = torch.arange(10).view(2, 5), torch.ones(2, 7), torch.tensor([5, 2])
     cut = shortened(GRAPH, (ids, pixels, lengths), 3)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from regard.app.export_readme import readme
 from regard.bridges.onnx_drawing import Drawing
 from regard.bridges.onnx_files import TOLERANCE, Checked, write
 from regard.bridges.onnx_graph import OPSET
@@ -22,12 +25,14 @@ from regard.bridges.transformers_export import Exported as AsTransformers
 from regard.bridges.transformers_export import converter, export_transformers
 from regard.disk import make_folder, remove_empty
 from regard.spec.errors import RunError, SpecError
+from regard.spec.extra import require
 from regard.tasks.event import unheard
 from regard.tasks.several_part import SeveralPart
 from regard.tasks.task import Asked
 from regard.train.run import Run
 
 _EXAMPLE = 3  # rows of example.npz
+_SYMBOLS = 32  # of a model of the next symbol, those whose outputs are in it
 _RUN = Path(__file__).parent / "exported" / "run.py"
 
 
@@ -59,11 +64,13 @@ def export(
     form: str = "onnx",
     data: Path | None = None,
     columns: Mapping[str, str] | None = None,
+    begun: Callable[[], None] = lambda: None,
 ) -> Exported | AsTransformers:
     """Writes a run in another format with all that answering needs, once it was held against the model on real rows.
 
     form: one of `FORMATS`. data: a file of rows like those trained on, columns: what its columns are called; by default
-    the file that the run was trained on, or its test part. A failure leaves nothing behind.
+    the file that the run was trained on, or its test part. begun: called once nothing is left to refuse but what the
+    files themselves turn out to be. A failure leaves nothing behind.
 
     Raises:
         SpecError: an unknown format.
@@ -75,19 +82,21 @@ def export(
         raise SpecError(f"format {form!r}: expected one of {', '.join(FORMATS)}")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise RunError(f"{folder} is not empty; name a new folder, or delete what is in it")
-    return FORMATS[form](run, folder, data, columns or {})
+    return FORMATS[form](run, folder, _Rows(run, data, columns or {}), begun)
 
 
-def _as_onnx(run: Run, folder: Path, data: Path | None, columns: Mapping[str, str]) -> Exported:
+def _as_onnx(run: Run, folder: Path, rows: _Rows, begun: Callable[[], None]) -> Exported:
     found = drawings(run.task, run.model, run.setup)
-    writes = any(drawing.loop is not None for drawing in found.values())
-    parts = _parts(run, data, columns, truths=writes)
+    require("onnx", "onnxscript", "onnxruntime", what="export to ONNX", extra="onnx")
+    parts = rows.parts(truths=any(drawing.loop is not None for drawing in found.values()))
+    begun()
     folder = folder.absolute()
     made = make_folder(folder.parent)
     beside = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
     beside.mkdir()
     try:
-        checked = _written(run, found, parts, beside)
+        with _unfolded_unsaid():
+            checked = _written(run, found, parts, beside)
         if folder.exists():
             folder.rmdir()
         beside.replace(folder)
@@ -98,12 +107,50 @@ def _as_onnx(run: Run, folder: Path, data: Path | None, columns: Mapping[str, st
     return Exported(folder, tuple(sorted(one.name for one in folder.iterdir())), checked)
 
 
-def _as_transformers(run: Run, folder: Path, data: Path | None, columns: Mapping[str, str]) -> AsTransformers:
+@contextmanager
+def _unfolded_unsaid() -> Iterator[None]:
+    """Without onnxscript's warning of each node with several outputs that it does not work out ahead: the graph is as
+    right without, and nobody who exports can do anything about it. All else that it says is said."""
+    logger = logging.getLogger("onnxscript.optimizer._constant_folding")
+
+    def said(record: logging.LogRecord) -> bool:
+        return not str(record.msg).startswith("Skipping constant folding for op")
+
+    logger.addFilter(said)
+    try:
+        yield
+    finally:
+        logger.removeFilter(said)
+
+
+def _as_transformers(run: Run, folder: Path, rows: _Rows, begun: Callable[[], None]) -> AsTransformers:
     converter(run)  # refuses before anything is read
-    return export_transformers(run, folder, part=_parts(run, data, columns, truths=False)[""])
+    part = rows.parts(truths=False)[""]
+    begun()
+    return export_transformers(run, folder, part=part)
 
 
-FORMATS: dict[str, Callable[[Run, Path, Path | None, Mapping[str, str]], Exported | AsTransformers]] = {
+@dataclass(frozen=True)
+class _Rows:
+    """Real rows for a run: of a file, or of the run's own data."""
+
+    run: Run
+    data: Path | None
+    columns: Mapping[str, str]
+
+    def parts(self, *, truths: bool) -> dict[str, Any]:
+        """Encoded, by the names of the tasks, "" for one. truths: with what is to be written of them."""
+        path = self.data if self.data is not None else self.run.settings.data.path
+        if path is not None and self.run.task.read is not None:
+            return {"": self.run.given(Asked(Path(path), self.columns, truths=truths)).part}
+        if self.data is not None:
+            task = self.run.task.name
+            raise RunError(f"a run of {task} reads no file of other rows; leave --data, its own test part is used")
+        test = self.run.task.prepare(self.run.settings, self.run.setup.kept, unheard).test
+        return dict(test.parts) if isinstance(test, SeveralPart) else {"": test}
+
+
+FORMATS: dict[str, Callable[[Run, Path, _Rows, Callable[[], None]], Exported | AsTransformers]] = {
     "onnx": _as_onnx,
     "transformers": _as_transformers,
 }
@@ -136,7 +183,7 @@ def _written(
         "settings": run.settings.model_dump(mode="json"),
     }
     (folder / "config.json").write_text(json.dumps(config, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    (folder / "README.md").write_text(_readme(run, described), encoding="utf-8")
+    (folder / "README.md").write_text(readme(run, described), encoding="utf-8")
     shutil.copyfile(_RUN, folder / "run.py")
     return checked
 
@@ -146,7 +193,10 @@ def _example(drawing: Drawing, part: Any, file: Path) -> None:
     batch = part.batch(np.arange(min(_EXAMPLE, len(part))))
     if drawing.graph is None:
         assert drawing.loop is not None
-        arrays = {"ids": drawing.loop.ids(batch).numpy(), "lengths": batch.lengths.numpy()}
+        ids = drawing.loop.ids(batch)
+        with torch.inference_mode():
+            logits = drawing.loop.expected((), ids[:, :_SYMBOLS])
+        arrays = {"ids": ids.numpy(), "lengths": batch.lengths.numpy(), "expected.logits": logits.numpy()}
     else:
         inputs = drawing.inputs(batch)
         with torch.inference_mode():
@@ -156,40 +206,3 @@ def _example(drawing: Drawing, part: Any, file: Path) -> None:
         for name, one in zip(drawing.graph.outputs, outputs, strict=True):
             arrays[f"expected.{name}"] = one.numpy()
     np.savez_compressed(file, **arrays)
-
-
-def _parts(run: Run, data: Path | None, columns: Mapping[str, str], *, truths: bool) -> dict[str, Any]:
-    """Real rows, encoded: of a file, or of the run's own data. truths: with what is to be written of them."""
-    path = data if data is not None else run.settings.data.path
-    if path is not None and run.task.read is not None:
-        return {"": run.given(Asked(Path(path), columns, truths=truths)).part}
-    if data is not None:
-        raise RunError(f"a run of {run.task.name} reads no file of other rows; leave --data, its own test part is used")
-    test = run.task.prepare(run.settings, run.setup.kept, unheard).test
-    return dict(test.parts) if isinstance(test, SeveralPart) else {"": test}
-
-
-def _readme(run: Run, parts: list[dict[str, Any]]) -> str:
-    lines = [f"# {run.task.name}, as ONNX", "", run.task.about[0].upper() + run.task.about[1:] + ".", ""]
-    for part in parts:
-        for file, graph in part["graphs"].items():
-            lines.append(f"`{file}`")
-            for kind in ("inputs", "outputs"):
-                for name, axes in graph[kind].items():
-                    sizes = ", ".join("fixed" if axis is None else axis for axis in axes)
-                    lines.append(f"- {kind[:-1]} `{name}` ({sizes})")
-            for axis, ends in graph["sizes"].items():
-                told = [f"{word} {ends[word]}" for word in ("least", "most") if ends[word] is not None]
-                lines.append(f"- `{axis}`: at {' and at '.join(told)}")
-            lines.append("")
-    lines += [
-        f"Opset {OPSET}; attention is the standard operator Attention where the score is a scaled product. The graphs",
-        "were held against the model in onnxruntime, on real rows: how far they are apart stands in `config.json`,",
-        "under `checked`.",
-        "",
-        "    pip install onnxruntime numpy" + (" tokenizers" if run.setup.kept else ""),
-        "    python run.py",
-    ]
-    if any("reads" in part for part in parts):
-        lines.append('    python run.py "A text of your own"')
-    return "\n".join([*lines, ""])

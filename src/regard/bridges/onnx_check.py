@@ -13,6 +13,7 @@ from regard.bridges.onnx_drawing import Drawing, Loop
 from regard.bridges.onnx_graph import Arrays, Graph, feed
 
 Sessions = Mapping[str, Any]  # graph's name -> InferenceSession
+_LARGE = 100.0  # outputs beyond it, such as forecasts in their unit, are held to a share: float32 has 7 digits
 
 
 def differences(
@@ -60,7 +61,9 @@ def steps(loop: Loop, session: Any, first: Arrays, ids: Any) -> Any:
 
 
 def apart(one: Any, other: Any) -> float:
-    """The largest difference of two arrays; where both are infinite alike, or NaN, there is none."""
+    """The largest difference of an array to the model's own, `other`; where both are infinite alike, or NaN, there is
+    none. Where the largest finite number of `other` is beyond `_LARGE`, in units of that number over `_LARGE`: 1e-4 is
+    then a millionth of it, eight roundings of float32."""
     if one.shape != other.shape:
         return float("inf")
     if not one.size:
@@ -68,4 +71,6 @@ def apart(one: Any, other: Any) -> float:
     with np.errstate(invalid="ignore"):
         distance = np.abs(one.astype(np.float64) - other.astype(np.float64))
     same = (one == other) | (np.isnan(one.astype(np.float64)) & np.isnan(other.astype(np.float64)))
-    return float(np.where(same, 0.0, np.where(np.isnan(distance), np.inf, distance)).max())
+    sizes = np.abs(other[np.isfinite(other)]).astype(np.float64)
+    unit = max(1.0, float(sizes.max()) / _LARGE) if sizes.size else 1.0
+    return float(np.where(same, 0.0, np.where(np.isnan(distance), np.inf, distance)).max()) / unit

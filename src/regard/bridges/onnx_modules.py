@@ -199,11 +199,7 @@ class Windows(nn.Module):
 
     def forward(self, values: Tensor, observed: Tensor, *covariates: Tensor) -> Tensor:
         *past, known = covariates
-        front = self.model.front
-        tokens = front(values, observed=observed, past=past[0] if past else None, known=known)
-        found = self.model.head(self.model.encoder(tokens.tokens))
-        quantiles: Tensor = tokens.scale.undo(found[:, :, None])[:, :, 0]
-        return quantiles
+        return self.model.quantiles(values, observed, past=past[0] if past else None, known=known)
 
 
 class NextItem(nn.Module):

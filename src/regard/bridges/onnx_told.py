@@ -10,6 +10,7 @@ from regard.bridges.onnx_graph import Graph
 from regard.tasks.pair_part import EDGE_ID
 from regard.tasks.pairs_data import WRITTEN_TOKENIZER
 from regard.tasks.sections import TokenSettings, WritingSettings
+from regard.tasks.tabular_data import in_order
 from regard.tasks.task import Setup, Task
 from regard.tasks.text_data import TOKENIZER
 from regard.tasks.text_symbols import START_ID
@@ -31,6 +32,8 @@ def told(name: str, drawing: Drawing, task: Task, setup: Setup, files: tuple[str
     part |= {key: facts[key] for key in ("level", "spread", "longest", "rate", "mean", "deviation") if key in facts}
     labels = next((facts[key] for key in ("labels", "tags", "items", "answers") if key in facts), None)
     part |= {} if labels is None else {"labels": list(labels)}
+    if task.name == "tabular":
+        part["columns"] = [dict(one) for _, one in in_order(setup)]
     if task.name in _READING:
         part["reads"] = _reads(task, setup)
     if drawing.loop is not None:

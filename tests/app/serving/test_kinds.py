@@ -16,23 +16,6 @@ from regard.train.run import load_run
 LIMITS = Limits()
 
 
-@pytest.fixture(scope="module")
-def table(tmp_path_factory):
-    """A run on a table of plants, hardly trained."""
-    from pathlib import Path
-
-    from regard.app.cli import main
-
-    examples = Path(__file__).parents[3] / "examples"
-    small = ["--set", "core.dim=8", "--set", "core.hidden=8", "--set", "core.layers=1", "--set", "core.heads=2"]
-    out = tmp_path_factory.mktemp("runs") / "plants"
-    assert (
-        main(["train", "tabular", "--data", str(examples / "plants.csv"), "--out", str(out), "--epochs", "1", *small])
-        == 0
-    )
-    return load_run(out)
-
-
 def test_a_row_of_a_table_has_exactly_the_runs_columns(table):
     schema = kind_of(table, LIMITS).schema
     row = {"height": 26.7, "width": 9.5, "petals": None}

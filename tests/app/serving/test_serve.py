@@ -76,6 +76,8 @@ def test_the_answers_are_those_of_predict(served, trained, regard):
 def test_what_was_looked_at_comes_on_request(served, trained, regard):
     (plain,) = served.answers({"texts": TEXTS[:1]})
     assert "explained" not in plain
+    (asked,) = served.answers({"texts": TEXTS[:1], "explain": {"method": "occlusion"}})
+    assert asked["explained"]["method"] == "occlusion"
     (answer,) = served.answers({"texts": TEXTS[:1], "explain": True})
     units = answer["explained"]["units"]
     assert [unit["name"] for unit in units][:3] == ["a", "warm", "and"]
@@ -116,7 +118,13 @@ def test_addresses_there_are_and_are_not(served):
     assert json.loads(served.ask("GET", "/ready")[2])["status"] == "ready"
     assert served.ask("GET", "/nothing")[0] == 404
     assert served.ask("GET", "/answer")[0] == 405
-    assert served.ask("GET", "/health", Host="elsewhere.example")[0] == 400
+
+
+def test_strangers_are_refused_in_the_shape_that_all_errors_have(served):
+    for header, value in (("Host", "elsewhere.example"), ("Origin", "https://elsewhere.example")):
+        status, headers, said = served.ask("POST", "/answer", {"texts": ["a"]}, **{header: value})
+        assert (status, headers["content-type"]) == (403, "application/json")
+        assert json.loads(said)["error"]["where"] == header
 
 
 def test_the_docs_ask_nothing_of_a_network(served):
@@ -129,14 +137,18 @@ def test_the_docs_ask_nothing_of_a_network(served):
 
 
 def test_figures_count_what_was_answered(served):
-    def count():
+    def count(status=200, route="/answer"):
         text = served.ask("GET", "/metrics")[2].decode()
-        found = re.search(r'regard_requests_total\{route="/answer",status="200"\} (\d+)', text)
+        found = re.search(rf'regard_requests_total\{{route="{route}",status="{status}"\}} (\d+)', text)
         return int(found[1]) if found else 0
 
     before = count()
     served.answers({"texts": ["One."]})
     assert count() == before + 1
+    before, others = count(403), count(403, "other")
+    served.ask("POST", "/answer", {"texts": ["One."]}, Host="elsewhere.example")
+    served.ask("GET", "/made-up-by-a-stranger", Origin="https://elsewhere.example")
+    assert (count(403), count(403, "other")) == (before + 1, others + 1)
     served.ask("GET", "/made-up-by-a-stranger")
     assert "made-up" not in served.ask("GET", "/metrics")[2].decode()
 

@@ -11,9 +11,11 @@ import argparse
 import json
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import onnxruntime
+from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument
 
 HERE = Path(__file__).resolve().parent
 Arrays = dict[str, Any]
@@ -31,24 +33,49 @@ def main() -> None:
     parts = {part["name"]: part for part in config["parts"]}
     name = given.task or next(iter(parts))
     if name not in parts:
-        raise SystemExit(f"no task {name!r} here; those there are: {', '.join(parts)}")
+        there = ", ".join(filter(None, parts))
+        raise SystemExit(f"no task {name!r} here; " + (f"those there are: {there}" if there else "leave --task out"))
     part = parts[name]
     if given.texts:
         answers = [answer(part, inputs, given.steps) for inputs in map(reader(part), given.texts)]
         for text, (told,) in zip(given.texts, answers, strict=True):
             print(json.dumps({"text": text, **told}, ensure_ascii=False))
         return
-    file = HERE / part["example"] if given.arrays is None else given.arrays
-    with np.load(file) as held:
-        arrays = {key: held[key] for key in held.files}
+    arrays = arrays_in(HERE / part["example"] if given.arrays is None else given.arrays)
     inputs = {key: each for key, each in arrays.items() if not key.startswith("expected.")}
+    if given.arrays is not None:
+        check(given.arrays, inputs)
     for told in answer(part, inputs, given.steps):
         print(json.dumps(told, ensure_ascii=False))
-    if given.arrays is None and "graph" in part:
-        made = run(part["graph"], inputs)
-        pairs = [(made[key[9:]], arrays[key]) for key in arrays if key.startswith("expected.")]
+    if given.arrays is None:
+        made = whole(part, inputs)
+        wanted = [(key[9:], arrays[key]) for key in arrays if key.startswith("expected.")]
+        pairs = [(made[key][:, : each.shape[1]] if each.ndim > 2 else made[key], each) for key, each in wanted]
         apart = max(float(np.abs(one.astype(np.float64) - other).max()) for one, other in pairs)
         print(f"largest difference to the model's own outputs: {apart:.2g}")
+
+
+def arrays_in(file: Path) -> Arrays:
+    """The arrays of an .npz, by name."""
+    try:
+        with np.load(file) as held:
+            return {key: held[key] for key in held.files}
+    except (OSError, ValueError, TypeError, EOFError, BadZipFile) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "it holds none"
+        raise SystemExit(f"{file}: no arrays can be read ({reason}); give an .npz, as numpy.savez writes it") from None
+
+
+def check(file: Path, inputs: Arrays) -> None:
+    """Stop for what a graph would take and answer wrongly: it repeats a single row, and knows no number that is not."""
+    rows = {name: len(each) for name, each in inputs.items() if each.ndim}
+    if len(set(rows.values())) > 1:
+        told = ", ".join(f"{name} {count}" for name, count in rows.items())
+        raise SystemExit(f"{file}: the arrays have not the same number of rows ({told}); give one of each a row")
+    for name, each in inputs.items():
+        if each.dtype.kind == "f" and not np.isfinite(each).all():
+            raise SystemExit(f"{file}: {name} holds NaN or infinity; give finite numbers")
+        if name in ("ids", "lengths") and each.dtype.kind in "iu" and each.size and each.min() < 0:
+            raise SystemExit(f"{file}: {name} holds {each.min()}; give numbers of 0 or more")
 
 
 def answer(part: dict[str, Any], inputs: Arrays, steps: int) -> list[dict[str, Any]]:
@@ -61,6 +88,13 @@ def answer(part: dict[str, Any], inputs: Arrays, steps: int) -> list[dict[str, A
     if part["says"] in says:
         return says[part["says"]](part, inputs, made)
     return [arrays_of(made, row) for row in range(len(next(iter(made.values()))))]
+
+
+def whole(part: dict[str, Any], inputs: Arrays) -> Arrays:
+    """The outputs of what reads; of a model that only writes on, those of all its symbols in one step."""
+    if "graph" in part:
+        return run(part["graph"], inputs)
+    return run(part["loop"]["graph"], _empty(part["loop"], len(inputs["ids"])) | inputs)
 
 
 def arrays_of(made: Arrays, row: int) -> dict[str, Any]:
@@ -130,16 +164,20 @@ def boxes(part: dict[str, Any], inputs: Arrays, made: Arrays) -> list[dict[str, 
 def write(part: dict[str, Any], made: Arrays, inputs: Arrays, row: int, steps: int) -> dict[str, Any]:
     """What is written of one row: by a beam where there is a source, else on from the row's symbols, the likeliest."""
     loop = part["loop"]
-    fixed = {name: _row(loop, name, made[output], row) for name, output in loop["read"].items()}
-    state = dict(fixed)
-    for name, (layers, heads, size) in loop["empty"].items():
-        state[name] = np.zeros((layers, 1, heads, 0, size), dtype=np.float32)
+    fixed = {name: _rows(loop, name, made[output], [row]) for name, output in loop["read"].items()}
+    state = fixed | _empty(loop, 1)
     if loop["begin"] is None:
         length = int(inputs["lengths"][row]) if "lengths" in inputs else inputs["ids"].shape[1]
         ids = _onward(loop, state, inputs["ids"][row : row + 1, :length], steps)
         return {"written": _text(part, ids)}
     ids, score = _beam(loop, fixed, state)
     return {"written": _text(part, ids), "score": score}
+
+
+def _empty(loop: dict[str, Any], rows: int) -> Arrays:
+    """Keys and values of no symbol yet."""
+    sizes = loop["empty"].items()
+    return {name: np.zeros((layers, rows, heads, 0, size), np.float32) for name, (layers, heads, size) in sizes}
 
 
 def _onward(loop: dict[str, Any], state: Arrays, ids: Any, steps: int) -> list[int]:
@@ -185,10 +223,6 @@ def _beam(loop: dict[str, Any], fixed: Arrays, state: Arrays) -> tuple[list[int]
         state = {name: _rows(loop, name, each, [0] * len(kept)) for name, each in fixed.items()} | taken
     score, text = max(done)
     return list(text), score
-
-
-def _row(loop: dict[str, Any], name: str, held: Any, row: int) -> Any:
-    return _rows(loop, name, held, [row])
 
 
 def _rows(loop: dict[str, Any], name: str, held: Any, rows: list[int]) -> Any:
@@ -242,7 +276,12 @@ def run(file: str, inputs: Arrays) -> Arrays:
     missing = [name for name in taken if name not in inputs]
     if missing:
         raise SystemExit(f"{file} reads {', '.join(taken)}; not given: {', '.join(missing)}")
-    made = session.run(None, {name: inputs[name] for name in taken})
+    try:
+        made = session.run(None, {name: inputs[name] for name in taken})
+    except (RuntimeError, ValueError, InvalidArgument, Fail) as error:
+        given = ", ".join(f"{name} {inputs[name].dtype} {inputs[name].shape}" for name in taken)
+        reason = " ".join(str(error).split())[:200]
+        raise SystemExit(f"{file} cannot read {given}: {reason}; see config.json for what it reads") from None
     return dict(zip([each.name for each in session.get_outputs()], made, strict=True))
 
 

@@ -1,9 +1,13 @@
-"""Items of many requests, put through a model together: whoever waits longest goes first, with others of like size."""
+"""Items of many requests, put through a model together: whoever waits longest goes first, with others of like size.
+
+Nothing waits for others to come. While one batch is in the model the next gathers by itself, so that batches are as
+large as the load makes them: of one item where requests are rare, of `Limits.batch` where the queue is long.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import math
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +15,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from regard.app.serving.limits import Limits
+
+_PADDED = 2  # items are padded to the longest of their batch: never to more than this times the shortest
 
 
 class FullError(Exception):
@@ -23,16 +29,12 @@ class FullError(Exception):
 
 @dataclass(frozen=True)
 class Item:
-    """What is asked: of any kind, how long it is, and what sort of answer is wanted; alike ones go together."""
+    """What is asked: of any kind, how long it is (1 at least), and how it is to be explained; those of one `explain` go
+    together."""
 
     given: Any
     length: int
-    explain: bool = False
-
-    @property
-    def bucket(self) -> tuple[bool, int]:
-        """Lengths within a factor of 2 are padded to each other."""
-        return self.explain, self.length.bit_length()
+    explain: Any = False
 
 
 class Heard(Protocol):
@@ -47,9 +49,27 @@ class _Waiting:
     answer: asyncio.Future[Any]
 
 
+def alike(items: Sequence[Item], most: int) -> list[int]:
+    """Places of the first item and of up to `most` - 1 others of its kind: those nearest to it in length, of equal ones
+    the earlier, as long as the longest is at most `_PADDED` times the shortest."""
+    first = items[0]
+    kin = [place for place, one in enumerate(items) if one.explain == first.explain]
+    kin.sort(key=lambda place: abs(math.log(items[place].length / first.length)))
+    taken: list[int] = []
+    low = high = first.length
+    for place in kin:
+        length = items[place].length
+        if max(high, length) <= _PADDED * min(low, length):
+            low, high = min(low, length), max(high, length)
+            taken.append(place)
+            if len(taken) == most:
+                break
+    return taken
+
+
 @dataclass(eq=False)
 class Batcher:
-    """answer: items of one bucket -> what is said of each, or the exception that is each one's own. It runs in one
+    """answer: items of one batch -> what is said of each, or the exception that is each one's own. It runs in one
     thread, one batch after another, while requests go on arriving."""
 
     answer: Callable[[Sequence[Item]], Sequence[Any]]
@@ -92,7 +112,7 @@ class Batcher:
         """Answers until it is cancelled."""
         while True:
             await self._arrived.wait()
-            batch = await self._gathered()
+            batch = self._taken()
             if batch:
                 await self._answered(batch)
             if not self._queue:
@@ -102,24 +122,16 @@ class Batcher:
         """No batch goes on after the one that is running."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    async def _gathered(self) -> list[_Waiting]:
-        """The longest waiting item and others of its bucket; where there are few, those too that come soon."""
-        until = time.monotonic() + self.limits.wait_ms / 1000
-        while True:
-            self._queue = [each for each in self._queue if not each.answer.done()]
-            if not self._queue:
-                return []
-            bucket = self._queue[0].item.bucket
-            alike = [each for each in self._queue if each.item.bucket == bucket][: self.limits.batch]
-            left = until - time.monotonic()
-            if len(alike) == self.limits.batch or left <= 0:
-                taken = set(map(id, alike))
-                self._queue = [each for each in self._queue if id(each) not in taken]
-                return alike
-            self._arrived.clear()
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._arrived.wait(), left)
-            self._arrived.set()
+    def _taken(self) -> list[_Waiting]:
+        """The longest waiting item and those most like it in length, out of the queue; empty where nothing waits."""
+        self._queue = [each for each in self._queue if not each.answer.done()]
+        if not self._queue:
+            return []
+        found = alike([each.item for each in self._queue], self.limits.batch)
+        batch = [self._queue[place] for place in found]
+        taken = set(found)
+        self._queue = [each for place, each in enumerate(self._queue) if place not in taken]
+        return batch
 
     async def _answered(self, batch: list[_Waiting]) -> None:
         began, self._busy = time.monotonic(), len(batch)

@@ -44,8 +44,11 @@ class Guard:
             await self._passed(scope, receive, counted)
         finally:
             self.answered += seen[0] != 0
-            route = scope["path"] if scope["path"] in ROUTES else "other"
-            self.figures.answered(route, seen[0], time.monotonic() - began)
+            self.figures.answered(_route(scope["path"]), seen[0], time.monotonic() - began)
+
+    def refused(self, path: str) -> None:
+        """A request that was answered with 403 before it came here: it is counted as every other."""
+        self.figures.answered(_route(path), 403, 0.0)
 
     async def _passed(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self.stopping() and scope["method"] == "POST":
@@ -79,6 +82,11 @@ class Guard:
                 return None
             if not message.get("more_body"):
                 return b"".join(parts)
+
+
+def _route(path: str) -> str:
+    """One of those there are: a name that a stranger made up is no figure of ours."""
+    return path if path in ROUTES else "other"
 
 
 def _stopping() -> Json:

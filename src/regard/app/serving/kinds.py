@@ -14,6 +14,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, create_model
 
 from regard.app.serving.limits import Limits
+from regard.app.serving.why import Why
 from regard.spec.errors import DataError, RunError
 from regard.tasks.task import Asked, Given
 from regard.train.run import Run
@@ -21,6 +22,7 @@ from regard.train.run import Run
 STRICT = ConfigDict(extra="forbid", strict=True)
 _PICTURES = ("images", "caption", "detect", "segment")
 _ROWS = 4096  # of a table that is sent
+_LARGEST = 3.4e38
 
 
 @dataclass(frozen=True)
@@ -61,13 +63,16 @@ def kind_of(run: Run, limits: Limits) -> Kind:
 
 
 _Text = Annotated[str, StringConstraints(max_length=1000)]
-_Cell = _Text | int | Annotated[float, Field(allow_inf_nan=False)] | None
+# what float32 holds; further digits of a whole number, such as an item's, are kept where a cell may be either
+_Number = Annotated[float, Field(allow_inf_nan=False, ge=-_LARGEST, le=_LARGEST)]
+_Whole = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+_Cell = _Text | _Whole | _Number | None
 
 
 def _schema(field: str, item: Any, limits: Limits) -> type[BaseModel]:
     items = Annotated[list[item], Field(min_length=1, max_length=limits.items)]
-    explain = Field(default=False, description="with what was looked at")
-    fields: dict[str, Any] = {field: (items, ...), "explain": (bool, explain)}
+    explain = Field(default=False, description="true: with what was looked at; or by which method, as regard explain")
+    fields: dict[str, Any] = {field: (items, ...), "explain": (bool | Why, explain)}
     made: type[BaseModel] = create_model("Request", __config__=STRICT, **fields)
     return made
 
@@ -84,9 +89,8 @@ def _file(limits: Limits) -> Any:
 def _columns(run: Run) -> type[BaseModel]:
     """A row of a table: exactly the columns that the run was trained on; a cell may be null where one was empty."""
     fields: dict[str, Any] = {}
-    number = int | Annotated[float, Field(allow_inf_nan=False)]
     for place, column in enumerate(run.setup.facts["columns"]):
-        kind: Any = number if column["kind"] == "number" else _Text
+        kind: Any = _Number if column["kind"] == "number" else _Text
         fields[f"column_{place}"] = (kind | None, Field(alias=column["name"]))
     made: type[BaseModel] = create_model("Row", __config__=STRICT, **fields)
     return made

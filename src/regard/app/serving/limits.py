@@ -9,15 +9,14 @@ from regard.spec.errors import SpecError
 
 @dataclass(frozen=True)
 class Limits:
-    """batch: items that go through the model together. wait_ms: how long the first of them waits for others. queue:
-    items that may wait; beyond it 429 is answered. items: of one request. characters: of one text. body: bytes of a
-    request. seconds: until an item that is still waiting is given up. read_seconds: for a body to arrive.
+    """batch: items that go through the model together, at most. queue: items that may wait; beyond it 429 is answered.
+    items: of one request. characters: of one text. body: bytes of a request. seconds: until an item that is still
+    waiting is given up. read_seconds: for a body to arrive.
 
-    Raises `SpecError` for one that is no number above 0 (0 is a `wait_ms`).
+    Raises `SpecError` for one that is no number above 0.
     """
 
     batch: int = 16
-    wait_ms: float = 4.0
     queue: int = 256
     items: int = 64
     characters: int = 20_000
@@ -28,7 +27,7 @@ class Limits:
     def __post_init__(self) -> None:
         for each in fields(self):
             value = getattr(self, each.name)
-            if not (value > 0 or (each.name == "wait_ms" and value == 0)):
+            if not value > 0:
                 raise SpecError(f"Limits({each.name}={value}): expected a number above 0")
         if self.items > self.queue:
             raise SpecError(f"Limits(items={self.items}, queue={self.queue}): a request must fit into the queue")

@@ -7,8 +7,8 @@ import contextlib
 import signal
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -24,11 +24,13 @@ from regard.app.serving.figures import Figures
 from regard.app.serving.guard import Guard
 from regard.app.serving.kinds import Kind, kind_of
 from regard.app.serving.limits import Limits
-from regard.app.studio.refusals import Json, of_validation, refusal, told
+from regard.app.serving.sentences import of_media, of_schema
+from regard.app.serving.strangers import LOOPBACK, guarded
+from regard.app.serving.whys import Whys
+from regard.app.studio.refusals import Json, refusal, told
 from regard.spec.errors import RunError
 from regard.train.run import Run
 
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _GRACE = 5  # seconds beyond an item's own time limit
 
 
@@ -43,28 +45,35 @@ class Service:
         self.figures = Figures()
         self.kind: Kind = kind_of(self.run, self.limits)
         self.answering = Answering(self.run, self.kind)
-        self.batcher: Batcher | None = None
+        self.whys = Whys(self.run, self.kind, self.limits.seconds)
+        self.lanes: dict[bool, Batcher] = {}  # explained by a method, or not
         self.stops = False
         self.app = Guard(self._application(), self.limits, self.figures, lambda: self.stops)
 
     async def answer(self, given: BaseModel) -> Response:
-        """Answers to a request's items."""
+        """Answers to a request's items; those that a method explains go through a lane of their own."""
         asked = given.model_dump(by_alias=True)
-        items = [Item(one, self.kind.length(one), asked["explain"]) for one in asked[self.kind.field]]
-        assert self.batcher is not None
+        explain = asked["explain"]
+        items = [Item(one, self.kind.length(one), explain) for one in asked[self.kind.field]]
         try:
-            answers = await self.batcher.submit(items)
+            answers = await self.lanes[isinstance(explain, dict)].submit(items)
         except FullError as error:
             made = refusal(429, "the queue is full", do=f"send it again in {error.seconds} s")
             made.headers["Retry-After"] = str(error.seconds)
             return made
         except TimeoutError:
-            return refusal(504, f"no answer within {self.limits.seconds:g} s", do="send fewer or shorter items")
+            return self._late()
         for place, one in enumerate(answers):
+            if isinstance(one, TimeoutError):
+                return self._late()
             if isinstance(one, BaseException):
                 status, body = told(one)
                 return Json({"error": body | {"where": f"{self.kind.field}.{place}"}}, status_code=status)
         return Json({"task": self.run.task.name, "answers": answers})
+
+    def _late(self) -> Json:
+        what = f"no answer within {self.limits.seconds:g} s"
+        return refusal(504, what, do="send fewer or shorter items, or explain by a quicker method")
 
     def _application(self) -> FastAPI:
         from regard import __version__
@@ -97,11 +106,15 @@ class Service:
 
     @contextlib.asynccontextmanager
     async def _living(self, _: FastAPI) -> AsyncIterator[None]:
-        self.batcher = Batcher(self.answering, self.limits, self.figures)
-        running = asyncio.create_task(self.batcher.run())
+        self.lanes = {
+            False: Batcher(self.answering, self.limits, self.figures),
+            True: Batcher(self.whys, replace(self.limits, batch=1), self.figures),
+        }
+        running = [asyncio.create_task(lane.run()) for lane in self.lanes.values()]
         yield
-        running.cancel()
-        self.batcher.close()
+        for each, lane in zip(running, self.lanes.values(), strict=True):
+            each.cancel()
+            lane.close()
 
     async def _health(self) -> dict[str, str]:
         return {"status": "alive"}
@@ -112,7 +125,7 @@ class Service:
         return Json({"status": "ready", "task": self.run.task.name})
 
     async def _metrics(self) -> Response:
-        waiting = 0 if self.batcher is None else self.batcher.waiting
+        waiting = sum(lane.waiting for lane in self.lanes.values())
         return Response(self.figures.text(waiting), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
@@ -122,7 +135,8 @@ _PAGE = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inlin
 def listening(host: str, port: int) -> socket.socket:
     """A socket; port 0 takes any that is free. Raises `RunError` where it cannot be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    made = socket.socket(family, socket.SOCK_STREAM)
+    # the protocol by its name, or asyncio leaves Nagle on: heads and bodies are two writes, the second 40 ms late
+    made = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         made.bind((host, port))
@@ -132,12 +146,23 @@ def listening(host: str, port: int) -> socket.socket:
     return made
 
 
-def serve(service: Service, taken: socket.socket, *, ready: Callable[[], None] = lambda: None) -> None:
-    """Answers until SIGTERM or Ctrl-C; then those that are accepted still, and no others."""
+def serve(
+    service: Service, taken: socket.socket, *, origins: Iterable[str] = (), ready: Callable[[], None] = lambda: None
+) -> None:
+    """Answers until SIGTERM or Ctrl-C; then those that are accepted still, and no others. On loopback, only requests
+    that name it; of pages in a browser, those of `origins` and its own.
+
+    Raises `SpecError` for an origin that is none.
+    """
     import uvicorn
 
     config = uvicorn.Config(
-        _hosts(service, taken),
+        guarded(
+            service.app,
+            loopback=taken.getsockname()[0] in LOOPBACK,
+            origins=origins,
+            told=service.app.refused,
+        ),
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -166,15 +191,6 @@ def _signals_taken() -> Iterator[None]:
             signal.signal(each, handler)
 
 
-def _hosts(service: Service, taken: socket.socket) -> Any:
-    """On loopback, only requests that name it: no page in a browser reaches it by a name of its own."""
-    from starlette.middleware.trustedhost import TrustedHostMiddleware
-
-    if taken.getsockname()[0] not in _LOOPBACK:
-        return service.app
-    return TrustedHostMiddleware(service.app, allowed_hosts=[*_LOOPBACK, "[::1]"])
-
-
 def _told_of(config: Any, service: Service, ready: Callable[[], None]) -> Any:
     """uvicorn's server, which says when it listens, and tells the service when it begins to stop."""
     import uvicorn
@@ -195,14 +211,22 @@ def _told_of(config: Any, service: Service, ready: Callable[[], None]) -> Any:
     return server
 
 
-async def _invalid(_: Request, error: Exception) -> Response:
+async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    return of_validation(error.errors())
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json" and not kind.endswith("+json"):
+        return of_media(kind)
+    return of_schema(error.errors())
 
 
-async def _http(_: Request, error: Exception) -> Response:
+async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return refusal(error.status_code, str(error.detail), do="see /docs for what there is")
+    what, do = {
+        400: ("the body is no JSON that can be read", "send one JSON object"),
+        404: (f"there is nothing at {request.url.path}", "see /docs for what there is"),
+        405: (f"{request.url.path} takes no {request.method}", "see /docs for what there is"),
+    }.get(error.status_code, (str(error.detail), "see /docs for what there is"))
+    return refusal(error.status_code, what, where="body" if error.status_code == 400 else request.url.path, do=do)
 
 
 async def _unknown(_: Request, error: Exception) -> Response:
