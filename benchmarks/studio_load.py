@@ -1,174 +1,48 @@
-"""What the studio's server takes: random requests by its own OpenAPI description, many clients at once, long use.
+"""What the studio takes and how soon it answers, in parts that are measured one by one.
 
-    python -m benchmarks.studio_load [--requests 10000] [--clients 50] [--looks 200]
+    python -m benchmarks.studio_load [--parts looks painted answers memory clients fuzz] [--run FOLDER] [--smoke]
 
-1. Requests that schemathesis draws from the description, valid ones and broken ones, half of them with ids, names and
-   paths that are there: none may be answered with 500 or more, hang, or show what lies outside of the folder.
-2. So many clients at once, on loopback.
-3. Looks, tiles and masks over and over: the memory of the process, a quarter of the way and at the end.
+looks    a run, MiniLM, and Gemma 3 270M with 8,192 tokens: from the pass to the first picture; tiles at every zoom
+painted  the same first picture in the page itself, in Chromium: from the pass until the map is painted
+answers  the page, the jobs and what the studio is, asked for while a model is read, runs and is explained
+memory   looks and tiles over and over: the memory of the process after warm-up, and after as many requests again
+clients  so many at once, on loopback
+fuzz     requests that schemathesis draws from the description, valid ones and broken ones, half of them with ids, names
+         and paths that are there: none may be answered with 500 or more, hang, or show what lies outside of the folder
 
-Everything runs against a server of its own (`benchmarks.studio_served`) on a folder with a tiny model; beside it lies a
-file that must never be opened. Prints the figures as JSON; fails where one of the promises is broken.
+The first four ask the server that `regard studio` starts, on real models (`regard data get minilm`, `gemma3-270m` and
+`austen`; the run is yours). The last two have a server of their own (`benchmarks.studio_served`) on a folder with tiny
+models, beside which lies a file that must never be opened. Each part is written to results/studio.json when it is done,
+beside what was there of the others. The exit code is 1 where a promise of `fuzz` or `clients` is broken.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
-import random
 import statistics
 import sys
 import tempfile
 import time
+from argparse import Namespace
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import httpx
-import schemathesis
-from hypothesis import HealthCheck, Phase, given, seed, settings
-from schemathesis import GenerationMode
 
-from benchmarks.studio_served import Served, served
+from benchmarks import record
+from benchmarks.harness import SMOKE, Goal, Report, Rounds
+from benchmarks.studio_fuzz import Fuzz, foreign, made_folder
+from benchmarks.studio_painted import painted
+from benchmarks.studio_real import REVIEW, Asked, looked, over_and_over, polled, tiles, tiles_over_and_over
+from benchmarks.studio_served import Served, commanded, served
+from benchmarks.studio_working import worked
 
-SECRET = "kept-from-everyone-4711"
-TEXT = "the cat sat on the mat . a dog ran to the cat"
-_ROUNDS = 20
-_SLOW = 30.0  # seconds after which a request counts as one that hangs
-_FORM = {"what", "where", "do"}
-
-
-def made_folder(parent: Path) -> Path:
-    """mine/ with a tiny model, a text, a table and a link that leads out; secret.txt beside it."""
-    sys.path.insert(0, str(Path(__file__).parents[1]))
-    from tests.model_folders import saved
-
-    folder = parent / "mine"
-    for name in ("bert", "gpt2"):
-        saved(name, folder / name)
-    (folder / "story.txt").write_text(TEXT, encoding="utf-8")
-    (folder / "rows.csv").write_text("text,label\ngood,yes\nbad,no\n", encoding="utf-8")
-    (parent / "secret.txt").write_text(SECRET, encoding="utf-8")
-    (folder / "out").symlink_to(parent)
-    return folder
-
-
-class Fuzz:
-    """Sends what schemathesis draws, and keeps count."""
-
-    def __init__(self, server: Served, folder: Path) -> None:
-        self.server, self.folder, self.draw = server, folder, random.Random(0)
-        self.client = httpx.Client(base_url=server.address, headers=server.headers, timeout=_SLOW)
-        self.statuses: Counter[int] = Counter()
-        self.slowest = 0.0
-        self.broken: list[str] = []
-        self.known: dict[str, list[str]] = {}
-
-    def close(self) -> None:
-        self.client.close()
-
-    def run(self, requests: int) -> None:
-        """So many requests, as many of each operation, half of them broken on purpose."""
-        description = self.client.get("/api/openapi.json").json()
-        schema = schemathesis.openapi.from_dict(description)
-        operations = [result.ok() for result in schema.get_all_operations()]
-        modes = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
-        each = -(-requests // (len(operations) * len(modes)))
-        for round_ in range(_ROUNDS):  # operations without arguments give fewer than they are asked for
-            for mode in modes:
-                for operation in operations:
-                    if sum(self.statuses.values()) >= requests:
-                        return
-                    self.learn()
-                    self._of(operation, mode, each, round_)
-                    print(f"{sum(self.statuses.values()):,} of {requests:,}: {operation.label}", file=sys.stderr)
-
-    def _of(self, operation: Any, mode: GenerationMode, count: int, round_: int) -> None:
-        quiet = settings(
-            max_examples=count,
-            deadline=None,
-            database=None,
-            phases=(Phase.generate,),
-            suppress_health_check=list(HealthCheck),
-        )
-        try:
-            seed(round_)(quiet(given(case=operation.as_strategy(generation_mode=mode))(self._sender())))()
-        except Exception as error:  # nothing to break in an operation without arguments
-            if "Unsatisfiable" not in type(error).__name__ and "No " not in str(error)[:3]:
-                raise
-
-    def learn(self) -> None:
-        """Names and ids that are there, so that not every request ends at its first check; jobs that wait are ended."""
-        jobs = self.client.get("/api/jobs").json()
-        for job in jobs:
-            if job["state"] in ("waiting", "running") or len(jobs) > 20:
-                self.client.delete(f"/api/jobs/{job['job']}")
-        subjects = [one["id"] for one in self.client.get("/api/subjects").json()]
-        done = self.client.post("/api/jobs/look", json={"subject": subjects[0], "text": TEXT}).json().get("job")
-        until = time.monotonic() + _SLOW
-        look = None
-        while done and look is None and time.monotonic() < until:
-            found = self.client.get(f"/api/jobs/{done}").json()
-            look = (found["result"] or {}).get("look") if found["state"] == "done" else None
-            time.sleep(0.02)
-        paths = ["story.txt", "rows.csv", "bert", "out/secret.txt", "../secret.txt", "bert/model.safetensors", "none"]
-        self.known = {
-            "subject": subjects,
-            "job": [done or ""],
-            "look": [look or ""],
-            "run": [""],
-            "layer": ["0", "1"],
-            "file": [f"{self.folder}/{path}" for path in paths] + ["/etc/passwd"],
-        }
-        self.known["path"] = self.known["data"] = self.known["folder"] = self.known["file"]
-
-    def _sender(self) -> Callable[..., None]:
-        """A function of its own for each run, which hypothesis marks."""
-
-        def one(case: Any) -> None:
-            self.send(case)
-
-        return one
-
-    def send(self, case: Any) -> None:
-        """One request, half of the time with what is there in the place of what was drawn."""
-        if self.draw.random() < 0.5:
-            for part in (case.path_parameters, case.query, case.body):
-                if isinstance(part, dict):
-                    part |= {name: self.draw.choice(self.known[name]) for name in part if name in self.known}
-        call = case.as_transport_kwargs(base_url=self.server.address)
-        began = time.monotonic()
-        try:
-            sent = {name: call[name] for name in ("params", "json", "data", "headers", "cookies") if call.get(name)}
-            sent["headers"] = {**dict(sent.get("headers") or {}), **self.server.headers}
-            answer = self.client.request(call["method"], call["url"], **_for_httpx(sent))
-        except (httpx.InvalidURL, httpx.LocalProtocolError, UnicodeEncodeError, ValueError, TypeError):
-            return  # no client can send that
-        except httpx.HTTPError as error:
-            self.broken.append(f"{call['method']} {call['url']}: {type(error).__name__}")
-            return
-        self.slowest = max(self.slowest, time.monotonic() - began)
-        self.statuses[answer.status_code] += 1
-        self._check(case, answer)
-
-    def _check(self, case: Any, answer: httpx.Response) -> None:
-        where = f"{answer.request.method} {answer.request.url}"
-        if answer.status_code >= 500:
-            self.broken.append(f"{where}: {answer.status_code} {answer.text[:300]} {case.body!r:.300}")
-        if SECRET.encode() in answer.content or b"root:x:0" in answer.content or b"Traceback (most" in answer.content:
-            self.broken.append(f"{where}: shows what it must not")
-        form = answer.status_code < 400 or set(answer.json().get("error", ())) == _FORM
-        if not form:
-            self.broken.append(f"{where}: {answer.status_code} without the form of an error: {answer.text[:200]}")
-
-
-def _for_httpx(sent: dict[str, Any]) -> dict[str, Any]:
-    """schemathesis speaks to requests, whose `data` may be text or bytes."""
-    if isinstance(sent.get("data"), str | bytes):
-        sent["content"] = sent.pop("data")
-    return sent
+TOKENS = 8192
+FIRST, TILE, ANSWER, GROWN = 3.0, 0.1, 1.0, 1.05  # goals: seconds, seconds, seconds, times the memory
+LONG = "gemma3-270m"
 
 
 def at_once(server: Served, clients: int, each: int = 10) -> dict[str, Any]:
@@ -199,66 +73,174 @@ def at_once(server: Served, clients: int, each: int = 10) -> dict[str, Any]:
     }
 
 
-def over_and_over(server: Served, looks: int) -> dict[str, Any]:
-    """Looks with a tile, a unit and a mask each: resident memory a quarter of the way, and at the end."""
-    sizes = []
-    with httpx.Client(base_url=server.address, headers=server.headers, timeout=60) as own:
-        subject = next(one["id"] for one in own.get("/api/subjects").json() if one["name"] == "bert")
-        for place in range(looks):
-            job = own.post("/api/jobs/look", json={"subject": subject, "text": f"{TEXT} {place}"}).json()["job"]
-            while (found := own.get(f"/api/jobs/{job}").json())["state"] in ("waiting", "running"):
-                time.sleep(0.005)
-            look = found["result"]["look"]
-            own.get(f"/api/looks/{look}")
-            own.get(f"/api/looks/{look}/tile", params={"layer": 0, "head": 0})
-            own.get(f"/api/looks/{look}/unit", params={"layer": 0, "head": 0, "unit": 1})
-            own.post("/api/learn/mask", json={"expression": "Causal()", "queries": 64, "keys": 64})
-            sizes.append(server.memory())
-    quarter, end = sizes[len(sizes) // 4], sizes[-1]
-    return {"looks": looks, "quarter_mb": round(quarter / 1e6, 1), "end_mb": round(end / 1e6, 1)}
+def _places(given: Namespace) -> tuple[list[Path], list[Asked]]:
+    """The folders of the studio on real models, and what it is asked."""
+    from regard.tasks.sources import cached, source
 
-
-def foreign(opened: Path, parent: Path) -> list[str]:
-    """Files that were opened beside the folder, in the place where only the secret lies."""
-    inside = f"{parent.resolve() / 'mine'}/"
-    own = str(opened.resolve())
-    listed = [line for line in opened.read_text(encoding="utf-8").splitlines() if line != own]
-    return [line for line in listed if line.startswith(f"{parent.resolve()}/") and not line.startswith(inside)] + [
-        line for line in listed if line == "/etc/passwd"
+    found = {}
+    for name in ("minilm", LONG, "austen"):
+        path = cached(source(name))
+        if path is None:
+            raise SystemExit(f"{name} is not in the cache; type: regard data get {name}")
+        found[name] = path
+    tokens = 512 if given.smoke else TOKENS
+    emma = {"file": str((found["austen"] / "emma.txt").resolve()), "tokens": tokens}
+    asked = [
+        Asked(given.run.resolve().name, f"{given.run.name}: a sentence", {"text": REVIEW}),
+        Asked(found["minilm"].name, "MiniLM: a sentence", {"text": REVIEW}),
+        Asked(found[LONG].name, f"Gemma 3 270M: {tokens:,} tokens of Emma", emma),
     ]
+    return [given.run, *found.values()], asked
 
 
-def main() -> int:
-    """Prints the figures; 1 where a promise was broken."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
-    for name, default in (("requests", 10_000), ("clients", 50), ("looks", 200)):
-        parser.add_argument(f"--{name}", type=int, default=default)
-    asked = parser.parse_args()
+def _looks(given: Namespace) -> dict[str, Any]:
+    folders, asked = _places(given)
+    rows, drawn = [], []
+    with commanded(folders) as server:
+        for one in asked:
+            row, look = looked(server, one)
+            rows.append(row)
+            print(f"  {row}", file=sys.stderr)
+            drawn += tiles(server, one.name, look)
+    return {"looks": rows, "tiles": drawn}
+
+
+def _painted(given: Namespace) -> dict[str, Any]:
+    """The same subjects, asked in the page; a browser for each."""
+    folders, asked = _places(given)
+    rows = []
+    with commanded(folders) as server:
+        for one in asked:
+            rows.append(painted(server, one))
+            print(f"  {rows[-1]}", file=sys.stderr)
+    return {"painted": rows}
+
+
+def _answers(given: Namespace) -> dict[str, Any]:
+    """A new studio, so that libraries and models are read while the page is asked for."""
+    folders, asked = _places(given)
+    long = asked[-1]
+    with commanded(folders) as server:
+        with polled(server) as first:
+            looked(server, long)
+        with polled(server) as second:
+            worked(server, long.name)
+    return {"answers": [*first.rows(long.what), *second.rows("Gemma 3 270M: why, and budgets, on a sentence")]}
+
+
+def _memory(given: Namespace) -> dict[str, Any]:
+    folders, asked = _places(given)
+    with commanded(folders) as server:
+        rows = [over_and_over(server, one.name, given.requests) for one in asked[:2]]
+        long = Asked(asked[-1].name, "", asked[-1].given | {"tokens": min(2048, int(asked[-1].given["tokens"]))})
+        rows.append(tiles_over_and_over(server, looked(server, long)[1], long.name, given.requests))
+    return {"held": rows}
+
+
+def _alone(given: Namespace, ask: Callable[[Served, Path], dict[str, Any]]) -> dict[str, Any]:
+    """Against the server on tiny models, which must open nothing beside its folder."""
     with tempfile.TemporaryDirectory() as place, tempfile.TemporaryDirectory() as aside:
         parent, opened = Path(place), Path(aside) / "opened.txt"
         folder = made_folder(parent)
         with served(folder, opened) as server:
-            memory = over_and_over(server, asked.looks) if asked.looks else {}
-            clients = at_once(server, asked.clients) if asked.clients else {}
-            fuzz = Fuzz(server, folder)
-            fuzz.run(asked.requests)
-            fuzz.close()
-        outside = foreign(opened, parent)
-        beside = sorted(one.name for one in parent.iterdir())
-    found = {
-        "fuzz": {
+            found = ask(server, folder)
+        return {
+            **found,
+            "opened_outside": foreign(opened, parent),
+            "beside_the_folder": sorted(one.name for one in parent.iterdir()),
+        }
+
+
+def _clients(given: Namespace) -> dict[str, Any]:
+    return {"clients": _alone(given, lambda server, _: at_once(server, given.clients))}
+
+
+def _fuzz(given: Namespace) -> dict[str, Any]:
+    def ask(server: Served, folder: Path) -> dict[str, Any]:
+        fuzz = Fuzz(server, folder)
+        fuzz.run(given.drawn)
+        fuzz.close()
+        return {
             "requests": sum(fuzz.statuses.values()),
-            "statuses": dict(sorted(fuzz.statuses.items())),
+            "statuses": {str(status): count for status, count in sorted(fuzz.statuses.items())},
             "slowest_s": round(fuzz.slowest, 2),
             "broken": fuzz.broken[:20],
-        },
-        "clients": clients,
-        "memory": memory,
-        "opened_outside": outside,
-        "beside_the_folder": beside,
-    }
-    print(json.dumps(found, indent=1))
-    return int(bool(fuzz.broken or outside or beside != ["mine", "secret.txt"]))
+        }
+
+    return {"fuzz": _alone(given, ask)}
+
+
+PARTS: Mapping[str, Callable[[Namespace], dict[str, Any]]] = {
+    "looks": _looks,
+    "painted": _painted,
+    "answers": _answers,
+    "memory": _memory,
+    "clients": _clients,
+    "fuzz": _fuzz,
+}
+
+
+def goals(found: Mapping[str, Any]) -> list[Goal]:
+    """What was promised, of the parts that were measured."""
+    made = [
+        Goal(f"{row['what']}: from the pass to the first picture", row["after_pass_s"] or row["whole_s"], FIRST, "s")
+        for row in found.get("looks", ())
+    ]
+    made += [
+        Goal(f"{row['what']}: from {row['from']} until the map is painted in Chromium", row["first_s"], FIRST, "s")
+        for row in found.get("painted", ())
+    ]
+    if found.get("tiles"):
+        slowest = max(row["median_ms"] for row in found["tiles"])
+        made.append(Goal("a tile, the slowest median of any zoom and kind of layer", slowest / 1e3, TILE, "s"))
+    if found.get("answers"):
+        worst = max(row["worst_ms"] for row in found["answers"])
+        made.append(Goal("the page while a model is read and runs, the slowest answer", worst / 1e3, ANSWER, "s"))
+    made += [
+        Goal(
+            f"{row['subject']}: memory after {2 * row['requests']} requests, by that after {row['requests']}",
+            row["end_mb"] / row["warm_mb"],
+            GROWN,
+            "times",
+        )
+        for row in found.get("held", ())
+    ]
+    if found.get("fuzz"):
+        made.append(Goal(f"{found['fuzz']['requests']:,} random requests that broke something", _broken(found), 0))
+    return made
+
+
+def _broken(found: Mapping[str, Any]) -> int:
+    """How many promises of `fuzz` and `clients` did not hold."""
+    count = 0
+    for part in (found.get("fuzz"), found.get("clients")):
+        if part is not None:
+            count += len(part["opened_outside"]) + (part["beside_the_folder"] != ["mine", "secret.txt"])
+            count += len(part.get("broken", ())) + sum(1 for status in part["statuses"] if int(status) >= 500)
+    return count
+
+
+def main() -> int:
+    """Measures the parts that were asked for; 1 where a promise was broken."""
+    parser = record.parser(__doc__)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--run", type=Path, default=Path("runs/sentiment"), help="a run of sentiment (%(default)s)")
+    for name, default in (("requests", 200), ("clients", 50), ("drawn", 10_000)):
+        parser.add_argument(f"--{name}", type=int, default=default)
+    given = parser.parse_args()
+    _, folder = record.started(given)
+    path = folder / "studio.json"
+    kept: dict[str, Any] = json.loads(path.read_text("utf-8"))["studio"] if path.is_file() else {}
+    for part in given.parts:
+        began = time.perf_counter()
+        found = PARTS[part](given)
+        seconds = round(time.perf_counter() - began)
+        kept["parts"] = kept.get("parts", {}) | {part: {"regard": record.commit(), "seconds": seconds}}
+        kept |= found
+        print(json.dumps(found, indent=1))
+        report = Report("studio", goals=goals(kept))
+        record.finish(report, SMOKE if given.smoke else Rounds(1, 0), folder, more={"studio": kept})
+    return int(_broken(kept) > 0)
 
 
 if __name__ == "__main__":

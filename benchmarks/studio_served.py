@@ -13,7 +13,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,9 +42,21 @@ class Served:
 def served(folder: Path, opened: Path) -> Iterator[Served]:
     """A server on a folder, ended as Ctrl-C ends it."""
     command = [sys.executable, "-m", "benchmarks.studio_served", str(folder), str(opened)]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}
-    ) as made:
+    with _running(command, os.environ | {"OMP_NUM_THREADS": "1"}) as made:
+        yield made
+
+
+@contextmanager
+def commanded(folders: Sequence[Path]) -> Iterator[Served]:
+    """`regard studio` on these folders, as a person starts it."""
+    command = [sys.executable, "-m", "regard", "studio", "--no-browser", *map(str, folders)]
+    with _running(command, dict(os.environ)) as made:
+        yield made
+
+
+@contextmanager
+def _running(command: Sequence[str], environment: dict[str, str]) -> Iterator[Served]:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as made:
         assert made.stdout is not None
         line = made.stdout.readline()
         found = re.fullmatch(r"regard studio: (http://127\.0\.0\.1:\d+)/#token=(\S+)\n", line)

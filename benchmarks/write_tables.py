@@ -1,4 +1,4 @@
-"""Write the figures of benchmarks/results/*.json into docs/benchmarks.md, results.md and explain.md, between markers.
+"""Write the figures of benchmarks/results/*.json into pages of docs, between markers.
 
     python benchmarks/write_tables.py           # write
     python benchmarks/write_tables.py --check   # write nothing; exit 1 when the page and the JSON differ
@@ -18,15 +18,20 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # it is run as a file, and needs nothing installed
 
 from benchmarks.evidence_tables import agreement, faithfulness, planted
+from benchmarks.serving_table import serving
 from benchmarks.spend_tables import allocation, eviction, losses, pruning, spending
+from benchmarks.studio_tables import rollout, studio
 from benchmarks.task_tables import tasks
 
 SPENT = (spending, losses, allocation, eviction, pruning)
+LOOKED = {"studio": studio, "rollout": rollout}
 EXPLAINED = {"planted": (planted,), "subjects": (faithfulness, agreement)}  # by what the JSON has
 ROOT = Path(__file__).resolve().parents[1]
 PAGE, RESULTS = ROOT / "docs" / "benchmarks.md", ROOT / "benchmarks" / "results"
 TRAINING = ROOT / "docs" / "results.md"
 EXPLAINING = ROOT / "docs" / "explain.md"
+SERVING = ROOT / "docs" / "export.md"
+STUDIO = ROOT / "docs" / "studio.md"
 MARKED = re.compile(r"<!-- figures: ([\w-]+) -->\n(.*?)<!-- end of figures: \1 -->", re.DOTALL)
 NOTHING = "\nNot measured yet.\n\n"
 HEAD = 2  # lines above a table's rows
@@ -57,6 +62,15 @@ def rendered(result: dict[str, Any]) -> str:
             goals = [_goals(result)] if result["goals"] else []
             source = _source({name: value for name, value in result.items() if name != "rounds"})
             return "\n" + "\n\n".join([source, *("\n".join(rows) for rows in goals + made)]) + "\n\n"
+    if "serving" in result:
+        source = _source({name: value for name, value in result.items() if name != "rounds"})
+        made = [[source], _goals(result), *serving(result)]
+        return "\n" + "\n\n".join("\n".join(rows) for rows in made) + "\n\n"
+    for part, told in LOOKED.items():
+        if part in result:
+            source = _source({name: value for name, value in result.items() if name != "rounds"})
+            made = [[source], *([_goals(result)] if result["goals"] else []), *told(result)]
+            return "\n" + "\n\n".join("\n".join(rows) for rows in made) + "\n\n"
     if "training" in result:
         return "\n" + _source(result) + "\n\n" + "\n".join(_training(result)) + "\n\n"
     parts = [_source(result)]
@@ -175,7 +189,10 @@ def main() -> int:
     trained = [name for name, result in results.items() if "training" in result or "tasks" in result]
     training = {name: results.pop(name) for name in trained}
     explained = {name: results.pop(name) for name in list(results) if EXPLAINED.keys() & results[name].keys()}
-    pages = ((PAGE, results), (TRAINING, training), (EXPLAINING, explained))
+    served = {name: results.pop(name) for name in list(results) if "serving" in results[name]}
+    looked = {name: results.pop(name) for name in list(results) if LOOKED.keys() & results[name].keys()}
+    pages = [(PAGE, results), (TRAINING, training), (EXPLAINING, explained)]
+    pages += [(page, found) for page, found in ((SERVING, served), (STUDIO, looked)) if found]
     return max(settled(page, found, check=check) for page, found in pages)
 
 

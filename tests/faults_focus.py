@@ -31,24 +31,29 @@ def other_groups(asked: Tensor) -> Tensor:
 
 
 def first_item(original: Any, *args: Any) -> Any:
-    allowed, seen = original(*args)
-    return (allowed, seen) if allowed is None else (allowed[:1].expand(len(allowed), -1, -1), seen)
+    allowed, *seen = original(*args)
+    return (allowed, *seen) if allowed is None else (allowed[:1].expand(len(allowed), -1, -1), *seen)
+
+
+def all_there_are(original: Any, sketch: Any, budget: Any, prices: Any, shape: Any, seen: list[int]) -> Any:
+    """As if each query saw as many keys as the one that sees most."""
+    return original(sketch, budget, prices, shape, [max(seen)] * len(seen))
 
 
 ASKED: dict[str, Patch] = {
     "scale 1 % off": query(lambda asked: asked * 1.01),
     "wrong heads share a key head": query(other_groups),
     "item 0's mask for all items": around(focus, "seen_by", first_item),
-    "budget of the keys there are, not of those that are seen": around(
-        focus, "_most", lambda f, sketch, budget, seen, n: f(sketch, budget, torch.full_like(seen, n), n)
-    ),
+    "budget of the keys there are, not of those that are seen": around(focus, "_shares", all_there_are),
     "the sketch costs nothing": around(
         focus.Prices, "keys", lambda f, self, left, seen: f(replace(self, key=0.0), left, seen)
     ),
     "keys behind the sketch cost nothing": around(
-        focus, "_most", lambda f, sketch, budget, seen, n: f(sketch, budget, seen, sketch.length)
+        focus.Prices, "expected", lambda f, policy, dim, value_dim, tail: f(policy, dim, value_dim, 0)
     ),
-    "bytes without what is fixed": around(focus, "_spent", lambda f, *a: f(*a) - 84),
+    "bytes without what is fixed": around(
+        focus.Prices, "spent", lambda f, self, seen, read: f(self, seen, read) - self.fixed
+    ),
     "sink ignored": around(focus, "with_sink", no_sink),
     "lse to the base of 2": around(focus, "looked", lambda f, look: (f(look)[0], f(look)[1] * focus.LOG2E)),
 }
@@ -61,18 +66,17 @@ def basis(change: Any) -> Patch:
     return around(
         focus_look,
         "judged",
-        lambda f, look: f(replace(look, sketch=replace(look.sketch, basis=change(look.sketch.basis)))),
+        lambda f, sketch, query: f(replace(sketch, basis=change(sketch.basis)), query),
     )
 
 
-def halves_turned(original: Any, look: Any) -> Any:
-    half = look.sketch.basis.rank // 2
-    turned = look.sketch.basis.query.roll(half, 2)
-    return original(replace(look, sketch=replace(look.sketch, basis=replace(look.sketch.basis, query=turned))))
+def halves_turned(original: Any, sketch: Any, query: Any) -> Any:
+    turned = sketch.basis.query.roll(sketch.basis.rank // 2, 2)
+    return original(replace(sketch, basis=replace(sketch.basis, query=turned)), query)
 
 
-def next_block(original: Any, look: Any) -> Any:
-    scores, bases = original(look)
+def next_block(original: Any, sketch: Any, query: Any) -> Any:
+    scores, bases = original(sketch, query)
     return scores, bases.roll(1, -1)
 
 
@@ -94,7 +98,7 @@ JUDGED: dict[str, Patch] = {
 
 
 def choosing(change: Any) -> Patch:
-    """`change(weights, policy, most, allowed, whole)` gives other arguments."""
+    """`change(weights, policy, allotted, allowed, whole)` gives other arguments."""
     return around(focus_look, "picked", lambda f, *a: f(*change(*a)))
 
 
@@ -111,9 +115,9 @@ PICKED: dict[str, Patch] = {
     "the first head chooses for its group": choosing(lambda w, *a: (w[:, :, :1], *a)),
     "heads of a group are not of one weight": choosing(lambda w, *a: (w.sum(2, keepdim=True), *a)),
     "the keys of least weight": choosing(smallest),
-    "latest ignored": choosing(lambda w, p, *a: (w, replace(p, latest=0.0), *a)),
+    "latest ignored": choosing(lambda w, p, n, *a: (w, p, replace(n, latest=0 * n.latest), *a)),
     "first ignored": choosing(lambda w, p, *a: (w, replace(p, first=0), *a)),
-    "one key less": choosing(lambda w, p, most, *a: (w, p, most - 1, *a)),
+    "one key less": choosing(lambda w, p, n, *a: (w, p, replace(n, most=n.most - 1), *a)),
     "keys of partly open blocks not read": around(
         focus_pick, "_masked", lambda f, *a: f(*a[:-1], torch.ones_like(a[-1]))
     ),

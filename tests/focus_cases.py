@@ -13,6 +13,7 @@ from tests.comparison import RESULT, SCORE, hold
 from tests.focus_reference import Found, focused
 from torch import Tensor
 
+from regard.kernels.focus_allotted import Allotted
 from regard.kernels.policies import spend
 from regard.kernels.sketch import Sketch
 from regard.spec import (
@@ -34,6 +35,12 @@ BATCH, HEADS, KV_HEADS, QUERIES, KEYS, DIM, VALUE_DIM = 2, 6, 2, 5, 157, 19, 23
 GRAIN = 8
 POLICY = Focus(sketch=2.0, grain=GRAIN, bits=8, exact=3, first=2, latest=0.2)
 HALF = Budget(fraction=0.5, policy=POLICY)
+
+
+def allotted(most: Tensor, policy: Focus) -> Allotted:
+    """most: int64 (lanes or 1, rows)."""
+    lanes, rows = most.shape
+    return Allotted.of(most.flatten().tolist(), policy, (lanes, rows), most.device)
 
 
 def normal(*shape: int, seed: int) -> Tensor:

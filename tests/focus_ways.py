@@ -90,16 +90,17 @@ def by_loops(look: Look, compiled: ModuleType | None = None) -> Made:
     """What `regard.kernels.compiled.look` makes of it, or another copy of that."""
     compiled = compiled or importlib.import_module("regard.kernels.compiled.look")
     seen: list[Any] = []
-    original = compiled._plain
+    original = compiled._made
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(compiled, "_plain", lambda *args: seen.append(args[1]) or original(*args))
+        patch.setattr(compiled, "_made", lambda *args: seen.append(original(*args)) or seen[-1])
         output, lse = compiled.looked(look)
-    found, picks, again = seen[0], [], []
-    for lane, row in np.ndindex(found.many.shape):
-        keys = found.picks[lane, row, : found.many[lane, row]]
+    _, _, read, many, best, count = (each.numpy() for each in seen[0])
+    picks, again = [], []
+    for lane, row in np.ndindex(many.shape):
+        keys = read[lane, row, : many[lane, row]]
         assert np.all(np.diff(keys) > 0), "picked keys are not in order, or not each once"
         picks.append(set(keys.tolist()))
-        again.append(set(keys[found.best[lane, row, : found.again[lane, row]]].tolist()))
+        again.append(set(keys[best[lane, row, : count[lane, row]]].tolist()))
     return Made(output, lse, picks, again)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from tests.focus_cases import normal
+from tests.focus_cases import allotted, normal
 from torch import Tensor
 
 from regard.kernels.focus_look import Look
@@ -33,7 +33,7 @@ def look(
     value = (normal(1, lanes, keys, value_dim, seed=seed + 2) + 0.5).to(dtype)
     query = 2 * normal(lanes, rows, groups, dim, seed=seed + 3).float() / dim**0.5
     sketch = Sketch.of(key, value, policy=policy)
-    return Look(sketch, query, key[0], value[0], allowed, torch.full((1, rows), most))
+    return Look(sketch, query, key[0], value[0], allowed, allotted(torch.full((1, rows), most), policy))
 
 
 def causal(rows: int, keys: int, padding: list[int]) -> Tensor:

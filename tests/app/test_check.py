@@ -69,7 +69,11 @@ def test_a_test_file_that_shares_rows(file, regard):
     ("name", "content", "said"),
     [
         ("empty.csv", b"", "empty.csv is empty"),
-        ("other.csv", b"a,b\n1,2\n", "has no column 'text'; the columns there are: 'a', 'b'"),
+        (
+            "other.csv",
+            b"a,b\nx,2\n",
+            "has no column 'text'; the columns there are: 'a', 'b'; say which holds the texts",
+        ),
         ("a.xlsx", b"x", "is of no known kind"),
         ("wide.csv", "text,label\n".encode("utf-16"), "is UTF-16, expected UTF-8"),
         ("quote.csv", b'text,label\n"open,a\n', "look for a quote that is not closed"),

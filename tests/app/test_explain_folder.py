@@ -48,8 +48,13 @@ def test_ways_that_are_asked_for_and_rows_to_measure_on(classifier, tmp_path, re
     code, out, err = regard(*asked, "--way", "delete", "--way", "zero")
     assert (code, err) == (0, "")
     assert "what is taken away is embedded as zeros instead: from" in out
-    assert "measured on this input and on 3 others; what is taken away is left out" in out
+    assert out.startswith(
+        "the file has 2 other rows to measure on, and 2 more to choose the method on; --evidence asked for 3"
+    )
+    assert "measured on this input and on 2 others; what is taken away is left out" in out
     assert "chosen as the best of" in out
+    _, out, _ = regard(*asked, "--way", "delete", "--method", "occlusion")
+    assert "measured on this input and on 3 others; " in out  # there is nothing to choose
 
 
 def test_rows_without_the_column_are_told(classifier, tmp_path, regard, one_line):
@@ -57,7 +62,20 @@ def test_rows_without_the_column_are_told(classifier, tmp_path, regard, one_line
     rows.write_text("review\nfine\n")
     code, _, err = regard("explain", "--model", classifier, "--text", TEXT, "--data", rows, "--evidence", "3")
     assert code == 1
-    assert "review" in one_line(err)
+    assert "'review'; --column ROLE=NAME says which of them is meant" in one_line(err)
+
+
+def test_a_column_of_texts_may_be_named(classifier, tmp_path, regard, one_line):
+    rows = tmp_path / "rows.csv"
+    rows.write_text("review\n" + "".join(f"the dog ran {word}\n" for word in ("to", "on")))
+    asked = ("explain", "--model", classifier, "--text", TEXT, "--data", rows, "--evidence", "2", "--draws", "2")
+    for column in ("review", "text=review"):
+        code, out, _ = regard(*asked, "--method", "occlusion", "--column", column)
+        assert code == 0
+        assert "on 2 further inputs, taking away" in out
+    code, _, err = regard(*asked, "--column", "label=review")
+    assert code == 2
+    assert "a model reads texts alone; expected NAME, or text=NAME" in one_line(err)
 
 
 def test_the_next_token_of_a_model_that_writes(tmp_path, regard):

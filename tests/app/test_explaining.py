@@ -7,6 +7,7 @@ from regard.app.run_asking import RunAsking
 from regard.app.screen import Screen
 from regard.lens.reading import LIMITS, Reading
 from regard.spec.errors import SpecError
+from tests.app.moved import moved
 
 TEXT = "The acting isn't wooden, it is superb!"
 
@@ -40,7 +41,7 @@ def test_the_numbers_can_be_had_by_hand(asked):
     )
     here = found.evidence.here[0]
     assert (here.whole, here.left["occlusion"][0]) == pytest.approx((before, after), abs=1e-6)
-    assert f"from {before:.3f} to {after:.3f}" in found.evidence.lines()[0]
+    assert moved(found.evidence.lines()[0], found.target) == (f"{before:.3f}", f"{after:.3f}")
 
 
 def test_the_best_method_says_what_it_was_chosen_from(asked):
@@ -59,7 +60,7 @@ def test_a_target_that_is_not_the_models_own_answer(asked):
 
 def test_further_rows_are_measured_and_the_explained_one_is_not_among_them(trained, examples):
     asked = RunAsking.of(trained, None, examples / "reviews.csv", [], 3)
-    sample, choose = asked.others(5)
+    sample, choose = asked.others(5, choosing=True)
     assert (len(sample), len(choose)) == (5, CHOSEN_ON)
     sources = [ask().units.source for ask in (*sample, *choose)]
     assert asked.question(None).units.source not in sources
@@ -67,12 +68,13 @@ def test_further_rows_are_measured_and_the_explained_one_is_not_among_them(train
     found = explained(Screen(), asked.question(None), Wish("occlusion", draws=3), sample=sample, choose=choose)
     assert found.evidence.inputs == 5
     assert found.evidence.lines()[-1].startswith("measured on this input and on 5 others")
-    assert asked.others(0) == ([], [])
-    assert len(asked.others(10_000)[0]) == 119  # all the other rows that there are
+    assert asked.others(0, choosing=True) == ([], [])
+    assert len(asked.others(10_000, choosing=False)[0]) == 119  # all the other rows that there are
+    assert [len(part) for part in asked.others(10_000, choosing=True)] == [119 - CHOSEN_ON, CHOSEN_ON]
 
 
 def test_what_is_measured_and_what_is_chosen_on_have_nothing_in_common():
-    sample, choose = split(list(range(100)), 50)
+    sample, choose = split(list(range(100)), 50, choosing=True)
     assert (sample, choose) == (list(range(50)), list(range(50, 50 + CHOSEN_ON)))
 
 
@@ -89,3 +91,12 @@ def test_what_is_shown(asked, capsys):
     out = capsys.readouterr().out
     for part in (TEXT, "Heaviest words, by occlusion", "How faithful", "at random: ", LIMITS):
         assert part in out
+
+
+def test_rows_are_kept_for_the_choice_of_a_method():
+    asks = list(range(60))
+    assert [len(part) for part in split(asks, 20, choosing=True)] == [20, 10]
+    assert [len(part) for part in split(asks, 100, choosing=True)] == [50, 10]
+    assert [len(part) for part in split(asks[:6], 6, choosing=True)] == [4, 2]
+    assert [len(part) for part in split(asks, 100, choosing=False)] == [60, 0]
+    assert split([], 3, choosing=True) == ([], [])

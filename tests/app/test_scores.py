@@ -1,5 +1,7 @@
 """What is said of a model beside a baseline: it beats it, is ahead of it, is behind it, or cannot be told apart."""
 
+import json
+import shutil
 from dataclasses import dataclass, replace
 
 import pytest
@@ -36,3 +38,16 @@ class Beside:
 )
 def test_the_verdict(beside: Beside, said: str) -> None:
     assert beside.said() == said
+
+
+def test_metrics_that_lack_an_entry_are_one_line(regard, train_command, trained, tmp_path):
+    shutil.copytree(trained, tmp_path / "run")
+    path = tmp_path / "run" / "metrics.json"
+    values = json.loads(path.read_text(encoding="utf-8"))
+    del values["training"]
+    path.write_text(json.dumps(values), encoding="utf-8")
+    code, _, said = regard(*train_command, "--out", tmp_path / "run")
+    line = next(one for one in said.splitlines() if one.startswith("error: "))
+    assert code == 1
+    assert line.startswith(f"error: {path} lacks 'training'; the weights are not touched by that")
+    assert "unexpected" not in said

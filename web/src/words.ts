@@ -4,6 +4,8 @@ export function percent(share: number): string {
   const value = 100 * share;
   if (value === 0) return "0 %";
   if (value < 0.01) return "<0.01 %";
+  if (value > 99.99 && value < 100) return ">99.99 %"; // never all where something is missing
+  if (value >= 99 && value < 100) return `${value.toFixed(2)} %`;
   return `${value < 1 ? value.toFixed(2) : value < 10 ? value.toFixed(1) : value.toFixed(0)} %`;
 }
 

@@ -7,6 +7,7 @@ import { Chooser } from "./folders";
 import { words } from "./language";
 import type { Room } from "./rooms";
 import { Empty, Trouble } from "./trouble";
+import { Told } from "./told";
 
 /** The choice of one run or model. */
 export function SubjectPick({ asking, label, room }: { asking: Asking; label: string; room: Room }) {
@@ -17,7 +18,7 @@ export function SubjectPick({ asking, label, room }: { asking: Asking; label: st
     all
       .filter((each) => each.kind === kind)
       .map((each) => (
-        <option key={each.id} value={each.id} disabled={!able(each.can)}>
+        <option key={each.id} value={each.id}>
           {each.name}
           {able(each.can) ? "" : ` (${w.cannot})`}
         </option>
@@ -37,7 +38,7 @@ export function SubjectPick({ asking, label, room }: { asking: Asking; label: st
           {all.some((each) => each.kind === "model") && <optgroup label={w.models}>{options("model")}</optgroup>}
         </select>
       </label>
-      {of && (
+      {of && of.can.length > 0 && (
         <p class="legend">
           {of.task ? w.task(of.task) : w.foreign}
           {of.layers && of.heads ? ` · ${w.size(of.layers, of.heads)}` : ""}
@@ -47,7 +48,7 @@ export function SubjectPick({ asking, label, room }: { asking: Asking; label: st
   );
 }
 
-/** The input: typed, or from a file. */
+/** The input: typed, from a file, or out of a run's own test part. */
 export function InputPick({ asking, name }: { asking: Asking; name: string }) {
   const w = words.value.ask;
   const choosing = useSignal(false);
@@ -56,21 +57,27 @@ export function InputPick({ asking, name }: { asking: Asking; name: string }) {
   const rows = of?.kind === "run" || asking.file.value.match(/\.(csv|tsv|jsonl|parquet)$/);
   return (
     <div class="input">
-      {typed && (
+      {(typed || asking.testRows > 0) && (
         <Choice
           name={name}
           label={w.input}
-          value={asking.way.value}
+          value={asking.asksTest ? "test" : asking.asksText ? "text" : "file"}
           options={[
-            ["text", w.text],
+            ...(typed ? [["text", w.text] as [string, string]] : []),
             ["file", w.file],
+            ...(asking.testRows > 0 ? [["test", w.test] as [string, string]] : []),
           ]}
           set={(value) => {
-            asking.way.value = value as "text" | "file";
+            asking.way.value = value as "text" | "file" | "test";
           }}
         />
       )}
-      {asking.asksText ? (
+      {asking.asksTest ? (
+        <>
+          <RowPick asking={asking} label={w.rowOf(asking.testRows)} most={asking.testRows} />
+          <p class="legend">{w.testAbout}</p>
+        </>
+      ) : asking.asksText ? (
         <>
           <label class="field">
             {w.yours}
@@ -106,19 +113,7 @@ export function InputPick({ asking, name }: { asking: Asking; name: string }) {
               <code class="chosen-path">{asking.file.value.split("/").pop() || w.noFile}</code>
             </span>
           </div>
-          {rows && (
-            <label class="field narrow">
-              {w.row}
-              <input
-                type="number"
-                min={1}
-                value={asking.row.value}
-                onInput={(event) => {
-                  asking.row.value = Math.max(1, Math.round(event.currentTarget.valueAsNumber || 1));
-                }}
-              />
-            </label>
-          )}
+          {rows && <RowPick asking={asking} label={w.row} />}
         </>
       )}
       {choosing.value && (
@@ -134,6 +129,24 @@ export function InputPick({ asking, name }: { asking: Asking; name: string }) {
         />
       )}
     </div>
+  );
+}
+
+function RowPick({ asking, label, most }: { asking: Asking; label: string; most?: number }) {
+  return (
+    <label class="field narrow">
+      {label}
+      <input
+        type="number"
+        min={1}
+        max={most}
+        value={asking.row.value}
+        onInput={(event) => {
+          const row = Math.max(1, Math.round(event.currentTarget.valueAsNumber || 1));
+          asking.row.value = Math.min(row, most ?? row);
+        }}
+      />
+    </label>
   );
 }
 
@@ -175,9 +188,13 @@ export function Ask(props: {
       }}
     >
       <SubjectPick asking={asking} label={w.subject} room={props.room} />
-      {subject && !able && <p class="legend">{w.cannotHere}</p>}
-      <InputPick asking={asking} name={`way-${props.room}`} />
-      {props.children}
+      {subject && !able && (
+        <p class="legend">
+          {w.cannotHere} {subject.cannot?.[props.room] && <Told text={subject.cannot[props.room]} />}
+        </p>
+      )}
+      {able && <InputPick asking={asking} name={`way-${props.room}`} />}
+      {able && props.children}
       <button type="submit" class="primary" disabled={!ready || props.busy}>
         {props.busy ? w.busy : props.verb}
       </button>

@@ -8,7 +8,7 @@ export const subjectsWrong = signal<Wrong | null>(null);
 
 export class Asking {
   readonly subject = signal("");
-  readonly way = signal<"text" | "file">("text");
+  readonly way = signal<"text" | "file" | "test">("text");
   readonly text = signal("");
   readonly file = signal("");
   readonly row = signal(1);
@@ -20,12 +20,22 @@ export class Asking {
   }
 
   get asksText(): boolean {
-    return this.way.value === "text" && this.of?.typed !== false;
+    return !this.asksTest && this.way.value !== "file" && this.of?.typed !== false;
+  }
+
+  /** How many rows of its own test part a run can be asked about. */
+  get testRows(): number {
+    return this.of?.test_rows ?? 0;
+  }
+
+  get asksTest(): boolean {
+    return this.way.value === "test" && this.testRows > 0;
   }
 
   /** The input as the server takes it; null while there is none. */
   get input(): Input | null {
     const rest = this.tokens.value > 0 ? { tokens: this.tokens.value } : {};
+    if (this.asksTest) return { part: "test", row: Math.min(this.row.value, this.testRows), ...rest };
     if (this.asksText) return this.text.value.trim() ? { text: this.text.value, ...rest } : null;
     if (!this.file.value) return null;
     return this.of?.kind === "run" || this.row.value > 1

@@ -2,6 +2,7 @@
 import { words } from "./language";
 import { figure } from "./sizes";
 import type { Evidence, EvidenceRow } from "./why-shapes";
+import { Told } from "./told";
 
 const WIDE = 130;
 const HIGH = 22;
@@ -11,9 +12,9 @@ export function EvidenceTable({ of, method }: { of: Evidence; method: string }) 
   return (
     <section class="evidence" aria-label={w.title(method)}>
       <h4>{w.heading}</h4>
-      <ul lang="en">
+      <ul>
         {of.lines.map((line) => (
-          <li key={line}>{line}</li>
+          <li key={line}><Told text={line} /></li>
         ))}
       </ul>
       {of.rows.length > 0 && (
@@ -41,7 +42,7 @@ export function EvidenceTable({ of, method }: { of: Evidence; method: string }) 
                   </td>
                   <td>
                     <b>{figure(row.value)}</b>
-                    {row.low !== null && row.high !== null && (
+                    {row.inputs > 1 && row.low !== null && row.high !== null && (
                       <span class="quiet">
                         {" "}
                         [{figure(row.low)}, {figure(row.high)}]
@@ -75,7 +76,7 @@ function Picture({ row }: { row: EvidenceRow }) {
     <svg class="dots" width={WIDE} height={HIGH} viewBox={`0 0 ${WIDE} ${HIGH}`} aria-hidden="true">
       <line class="axis" x1={6} x2={WIDE - 6} y1={middle} y2={middle} />
       <line class="axis" x1={x(0)} x2={x(0)} y1={3} y2={HIGH - 3} />
-      {row.low !== null && row.high !== null && <line class="interval" x1={x(row.low)} x2={x(row.high)} y1={middle} y2={middle} />}
+      {row.inputs > 1 && row.low !== null && row.high !== null && <line class="interval" x1={x(row.low)} x2={x(row.high)} y1={middle} y2={middle} />}
       {mark(row.random, (at) => <rect class="random" x={at - 3.5} y={middle - 3.5} width={7} height={7} />)}
       {mark(row.position, (at) => <path class="position" d={`M${at} ${middle - 5}l4.5 8h-9z`} />)}
       {mark(row.reverse, (at) => <path class="reverse" d={`M${at - 4} ${middle - 4}l8 8m0 -8l-8 8`} />)}

@@ -9,14 +9,16 @@ import type { Units } from "./shapes";
 import { figure, timed } from "./sizes";
 import { textsOf, UnitsView } from "./units";
 import type { Explanation } from "./why-shapes";
+import { Told } from "./told";
 
 const LISTED = 8;
 
-export function Card(props: { of: Explanation; units: Units; picture: string | null; chosen: Signal<number>; alone: boolean }) {
+export function Card(props: { of: Explanation; units: Units; picture: string | null; tied: boolean; chosen: Signal<number>; alone: boolean }) {
   const w = words.value.why;
   const { of, units, chosen } = props;
   const levels = useMemo(() => signedLevels(of.weights), [of.weights]);
   const texts = useMemo(() => textsOf(units), [units]);
+  const repeated = useMemo(() => moreThanOnce(texts), [texts]);
   const heaviest = useMemo(() => order(of.weights).slice(0, LISTED), [of.weights]);
   const most = Math.max(...of.weights.map(Math.abs), 1e-12);
   const say = (place: number) => {
@@ -26,12 +28,12 @@ export function Card(props: { of: Explanation; units: Units; picture: string | n
     <article class={`panel card ${of.chosen ? "best" : ""}`} aria-label={of.method}>
       <header>
         <h3>
-          {of.method} {of.chosen && <em>{w.chosen}</em>}
+          {of.method} {of.chosen && <em>{props.tied ? w.ahead : w.chosen}</em>}
         </h3>
-        <span class="quiet">{timed(of.seconds)}</span>
+        {of.seconds !== null && <span class="quiet">{timed(of.seconds)}</span>}
       </header>
-      <p class="legend" lang="en">
-        {[of.about, of.how].filter(Boolean).join(" · ")}
+      <p class="legend">
+        <Told text={of.about} /> {of.how && <>· <Told text={of.how} /></>}
       </p>
       <UnitsView
         units={units}
@@ -59,7 +61,7 @@ export function Card(props: { of: Explanation; units: Units; picture: string | n
         {heaviest.map((place) => (
           <li key={place}>
             <button type="button" class="plain" onClick={() => { chosen.value = place; say(place); }}>
-              {alone(texts[place] ?? "", 18)}
+              {alone(texts[place] ?? "", 18)} {repeated.has(texts[place]) && <span class="quiet">{w.nth(place + 1)}</span>}
             </button>
             <i class={of.weights[place] < 0 ? "against" : ""} style={{ width: `${(70 * Math.abs(of.weights[place])) / most}px` }} aria-hidden="true" />
             <span class="quiet">{figure(of.weights[place])}</span>
@@ -74,6 +76,12 @@ export function Card(props: { of: Explanation; units: Units; picture: string | n
 
 const order = (weights: number[]): number[] =>
   weights.map((_, place) => place).sort((a, b) => Math.abs(weights[b]) - Math.abs(weights[a]));
+
+/** Those that several units say: of these a list must tell the place. */
+function moreThanOnce(texts: string[]): Set<string> {
+  const once = new Set<string>();
+  return new Set(texts.filter((text) => once.has(text) || !once.add(text)));
+}
 
 function signedLevels(weights: number[]): Int8Array {
   const most = Math.max(...weights.map(Math.abs), 1e-12);

@@ -2,10 +2,12 @@
 import { Points } from "../src/points";
 import { Roll } from "../src/roll";
 import { short, whole } from "../src/words";
-import { words } from "./language";
-import { reasoned } from "./reasons";
+import { language, words } from "./language";
+import { said } from "./told";
 import { spoken } from "./rooms";
 import { label, type Order, type Row, type Seen } from "./seen";
+
+const reasoned = (reasons: string[]): string => reasons.map(said).join(language.value === "zh" ? "；" : "; ");
 
 const FEW = 9; // heads that are shown without scrolling
 const ROW = 66; // pixels, as .heads li in style.css
@@ -56,11 +58,12 @@ export function Heads({ seen }: { seen: Seen }) {
         {(row) => (
           <>
             <b>{label(row)}</b>
-            {row.of.kind === "cross" && <em>{w.cross}</em>}
             <span class="figures">
               <i>{w.breadth}</i> {short(row.breadth)} <i>{w.distance}</i> {short(row.distance)}
             </span>
-            <span class="why">{reasoned(row.reasons) || w.usual}</span>
+            <span class="why">
+              {row.of.kind === "cross" && <em>{w.cross}</em>} {reasoned(row.reasons) || w.usual}
+            </span>
           </>
         )}
       </Roll>

@@ -13,6 +13,7 @@ import { Shown } from "./shown";
 import { sized, timed } from "./sizes";
 import { Empty, Progress } from "./trouble";
 import { Work } from "./work";
+import { Told } from "./told";
 
 type Beside = "nothing" | "model" | "input";
 const beside = signal<Beside>("nothing");
@@ -162,7 +163,7 @@ function Changes() {
       <header>
         <h3>{w.changes}</h3>
       </header>
-      {found.note && <p class="legend" lang="en">{found.note}</p>}
+      {found.note && <p class="legend"><Told text={found.note} /></p>}
       {found.changes.length > 0 && (
         <div class="scroll" tabIndex={0} role="region" aria-label={w.changes}>
           <table class="figures">

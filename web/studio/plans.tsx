@@ -7,6 +7,7 @@ import type { Planned } from "./learn-shapes";
 import { Save } from "./save";
 import { figure, sized } from "./sizes";
 import { Trouble } from "./trouble";
+import { Told } from "./told";
 
 const asked = signal({ query: "1,8,4096,64", key: "", mask: "Causal() & Window(255, 0)", dtype: "float32", gradients: false });
 const planned = new Answered<Planned>("/api/learn/plan");
@@ -70,7 +71,7 @@ export function Plans() {
       {found && (
         <>
           <p role="status">
-            {w.chosen} <b>{found.chosen}</b> <span class="quiet" lang="en">{found.why}</span>
+            {w.chosen} <b>{found.chosen}</b> <span class="quiet"><Told text={found.why} /></span>
           </p>
           <div class="scroll" tabIndex={0} role="region" aria-label={w.kernels}>
             <table class="figures">
@@ -91,7 +92,7 @@ export function Plans() {
                     </th>
                     <td>{kernel.milliseconds === null ? "–" : `${figure(kernel.milliseconds)} ms`}</td>
                     <td>{sized(kernel.bytes)}</td>
-                    <td lang="en">{kernel.reason || <span class="quiet">{kernel.about}</span>}</td>
+                    <td>{kernel.reason ? <Told text={kernel.reason} /> : <span class="quiet"><Told text={kernel.about} /></span>}</td>
                   </tr>
                 ))}
               </tbody>

@@ -1,10 +1,9 @@
-// The server's reasons are English; the few forms they have are said in Chinese, too. What has no form stays as it is.
-import { language } from "./language";
+// Why a head stands out: the few forms that the server's reasons have, with their Chinese.
 
 const N = "([\\d.,]+) keys?";
-const P = "(<?[\\d.]+ ?%)";
+const P = "([<>]?[\\d.]+ ?%)";
 
-const forms: [RegExp, string][] = [
+export const reasonForms: [RegExp, string][] = [
   [new RegExp(`^reads broadly: ${N} at once \\(median ${N}\\)$`), "看得广：同时看 $1 个键（中位数 $2）"],
   [new RegExp(`^reads narrowly: ${N} at once \\(median ${N}\\)$`), "看得窄：同时看 $1 个键（中位数 $2）"],
   [new RegExp(`^looks far: ${N} away on average \\(median ${N}\\)$`), "看得远：平均相距 $1 个键（中位数 $2）"],
@@ -23,11 +22,3 @@ const forms: [RegExp, string][] = [
   [new RegExp(`^nothing stands out: ${N} wide, ${N} away$`), "没有特别之处：广度 $1 个键，相距 $2 个键"],
   [/^looks at nothing that is counted$/, "没有看任何计入的键"],
 ];
-
-function said(reason: string): string {
-  if (language.value !== "zh") return reason;
-  const form = forms.find(([pattern]) => pattern.test(reason));
-  return form ? reason.replace(...form) : reason;
-}
-
-export const reasoned = (reasons: string[]): string => reasons.map(said).join(language.value === "zh" ? "；" : "; ");

@@ -12,6 +12,7 @@ import { figure } from "./sizes";
 import { tasks, training } from "./training";
 import type { RunLog, RunRow } from "./train-shapes";
 import { Empty, Trouble } from "./trouble";
+import { Told } from "./told";
 
 const ticked = signal<readonly string[]>([]);
 const logs = signal<Record<string, RunLog>>({});
@@ -124,6 +125,11 @@ function Row({ run }: { run: RunRow }) {
       </th>
       <td>
         {w.states[run.state] ?? run.state}{" "}
+        {run.why && (
+          <span class="quiet">
+            <Told text={run.why} />
+          </span>
+        )}
         {run.state === "begun" && (
           <button type="button" disabled={training.busy} onClick={() => void goOn(run)}>
             {w.goOn}

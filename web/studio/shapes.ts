@@ -37,13 +37,18 @@ export interface Subject {
   core: string | null;
   labels: string[];
   can: string[];
+  /** Of the rooms that it cannot be used in, why not. */
+  cannot?: Record<string, string>;
   policies?: string[];
+  /** Of a run: how many rows of its own test part can be asked about; null where they lie outside of the folders. */
+  test_rows?: number | null;
 }
 
-/** What a model is asked about: exactly one of a text, a file, a row of a file. */
+/** What a model is asked about: exactly one of a text, a file, a row of a file or of the run's own test part. */
 export interface Input {
   text?: string;
   file?: string;
+  part?: "test";
   row?: number;
   tokens?: number;
 }

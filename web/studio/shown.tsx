@@ -11,6 +11,7 @@ import { label, type Scope, type Seen } from "./seen";
 import { TileMap } from "./tilemap";
 import { Trouble } from "./trouble";
 import { textsOf, UnitsView } from "./units";
+import { Told } from "./told";
 
 export function Shown({ seen, map }: { seen: Seen; map: RefObject<HTMLCanvasElement | null> }) {
   const w = words.value.look;
@@ -39,7 +40,7 @@ export function Shown({ seen, map }: { seen: Seen; map: RefObject<HTMLCanvasElem
           <ul>
             {look.unseen.map(([name, why]) => (
               <li key={name}>
-                <code>{name}</code>: <bdi lang="en">{why}</bdi>
+                <code>{name}</code>: <Told text={why} />
               </li>
             ))}
           </ul>
@@ -56,10 +57,11 @@ export function Shown({ seen, map }: { seen: Seen; map: RefObject<HTMLCanvasElem
           <Scatter seen={seen} />
         </div>
       </div>
-      <div class="notes" lang="en">
-        <p>{look.limits}</p>
-        {look.notes.map((note) => (
-          <p key={note}>{note}</p>
+      <div class="notes">
+        {[look.limits, ...look.notes].map((note) => (
+          <p key={note}>
+            <Told text={note} />
+          </p>
         ))}
       </div>
     </div>

@@ -15,6 +15,7 @@ import { figure, sized, timed } from "./sizes";
 import type { SpendResult, SpentRow } from "./spend-shapes";
 import { Empty, Progress } from "./trouble";
 import { Work } from "./work";
+import { Told } from "./told";
 
 const FRACTIONS = [0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75];
 const POLICIES = ["focus", "window", "allocated", "tokens"] as const;
@@ -78,10 +79,11 @@ export function Spend() {
           <>
             <Budget found={found} />
             <Heads grid={grid} />
-            <div class="notes" lang="en">
-              <p>{found.measured}</p>
-              {found.notes.map((note) => (
-                <p key={note}>{note}</p>
+            <div class="notes">
+              {[found.measured, ...found.notes].map((note) => (
+                <p key={note}>
+                  <Told text={note} />
+                </p>
               ))}
             </div>
             <Save name="regard-spend" job={spending.job.value} command={spending.command.value} canvas={() => grid.current} />
@@ -107,7 +109,7 @@ function Budget({ found }: { found: SpendResult }) {
       <header>
         <h3>{w.title}</h3>
         <output class="large" for="budget">
-          {row === exact ? w.all : percent(row.fraction)}
+          {row === exact ? w.all : `${figure(100 * row.fraction)} %`}
         </output>
       </header>
       <input
@@ -125,7 +127,7 @@ function Budget({ found }: { found: SpendResult }) {
       />
       <p class="ticks" aria-hidden="true">
         {rows.value.map((each, i) => (
-          <span key={each.fraction} style={{ left: `${(100 * i) / Math.max(1, rows.value.length - 1)}%` }}>{each === exact ? w.all : percent(each.fraction)}</span>
+          <span key={each.fraction} style={{ left: `${(100 * i) / Math.max(1, rows.value.length - 1)}%` }}>{each === exact ? w.all : `${figure(100 * each.fraction)} %`}</span>
         ))}
       </p>
       <dl class="numbers" aria-live="polite">

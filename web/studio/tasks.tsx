@@ -4,6 +4,7 @@ import { Chooser } from "./folders";
 import { words } from "./language";
 import { training } from "./training";
 import type { Task } from "./train-shapes";
+import { Told } from "./told";
 
 const name = signal("");
 const preset = signal("");
@@ -72,11 +73,11 @@ export function Tasks({ all }: { all: Task[] }) {
           ))}
         </select>
       </label>
-      <p class="legend" lang="en">
-        {task.about}
+      <p class="legend">
+        <Told text={task.about} />
       </p>
       <p class="legend">
-        {w.beside} <bdi lang="en">{task.beside}</bdi> · {w.takes} <bdi lang="en">{task.takes}</bdi>
+        {w.beside} <Told text={task.beside} /> · {w.takes} <Told text={task.takes} />
       </p>
       <div class="field">
         <span id="train-data">{w.data}</span>
@@ -105,7 +106,7 @@ export function Tasks({ all }: { all: Task[] }) {
           />
         </label>
       ))}
-      {needsData && <p class="legend">{w.needData(task.data ?? "")} <bdi lang="en">{task.files}</bdi></p>}
+      {needsData && <p class="legend">{w.needData(task.data ?? "")} <Told text={task.files} /></p>}
       {task.presets.length > 0 && (
         <label class="field">
           {w.preset}

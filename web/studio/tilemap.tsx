@@ -8,6 +8,7 @@ import { clamped, draw, type Shown, unitAt, weightAt, zoomed } from "./mapping";
 import { spoken } from "./rooms";
 import { label, type Row, type Seen } from "./seen";
 import { came, leave } from "./tiles";
+import { Told } from "./told";
 
 const STEP = 0.125; // of the view, for an arrow key
 
@@ -36,9 +37,7 @@ export function TileMap({ seen, picture }: { seen: Seen; picture?: { current: HT
         </span>
       </header>
       <p class="legend">
-        <bdi lang="en">
-          {row.of.name} · {row.of.mask}
-        </bdi>
+        <bdi lang="en">{row.of.name}</bdi> · <Told text={row.of.mask} />
       </p>
       <Frame seen={seen} row={row} shown={shown} picture={picture} />
       <p class="legend scale">

@@ -35,6 +35,8 @@ export interface RunRow {
   path: string;
   task: string;
   state: "new" | "training" | "begun" | "done" | "damaged";
+  /** What is wrong with a damaged one. */
+  why?: string | null;
   score: Metric | null;
   baseline: Metric | null;
   baseline_name: string | null;

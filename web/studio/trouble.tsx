@@ -4,6 +4,7 @@ import { words } from "./language";
 import type { Wrong } from "./shapes";
 import type { Work } from "./work";
 import { percent } from "../src/words";
+import { Told } from "./told";
 
 export function Trouble({ wrong, again }: { wrong: Wrong; again?: () => void }) {
   const w = words.value.trouble;
@@ -11,10 +12,10 @@ export function Trouble({ wrong, again }: { wrong: Wrong; again?: () => void }) 
   return (
     <div class="trouble" role="alert">
       <p>
-        <b>{lost ? w.unreachable : wrong.what}</b>
+        <b>{lost ? w.unreachable : <Told text={wrong.what} />}</b>
         {!lost && wrong.where && <code>{wrong.where}</code>}
       </p>
-      {(lost || wrong.do) && <p>{lost ? w.start : wrong.do}</p>}
+      {(lost || wrong.do) && <p>{lost ? w.start : <Told text={wrong.do} />}</p>}
       {again && (
         <button type="button" onClick={again}>
           {w.again}
@@ -43,7 +44,7 @@ export function Progress<T>({ work, stop }: { work: Work<T>; stop?: string }) {
       <div class="progress">
         <progress max={1} value={share ?? undefined} aria-label={w.working} />
         <p role="status">
-          <span>{state === "waiting" ? w.waiting : work.line.value ? <bdi lang="en">{work.line.value}</bdi> : w.working}</span>
+          <span>{state === "waiting" ? w.waiting : work.line.value ? <Told text={work.line.value} /> : w.working}</span>
           {share !== null && state === "running" && <b>{percent(share)}</b>}
         </p>
         <button type="button" disabled={!work.job.value} onClick={() => void work.cancel()}>

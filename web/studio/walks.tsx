@@ -9,6 +9,7 @@ import { Sheet } from "./sheet";
 import { Save } from "./save";
 import { figure } from "./sizes";
 import { Trouble } from "./trouble";
+import { Told } from "./told";
 
 const SCORES = ["ScaledDot()", "Dot()", "Cosine(10.0)", "ScaledDot(softcap=2.0)"];
 const EXAMPLES = ["apples", "cat-dog-pig", "half"];
@@ -174,13 +175,13 @@ function Steps({ of }: { of: Walked }) {
           <Sheet name={w.output} rows={of.query_names} cols={places(of.output[0]?.length ?? 0, "y")} values={of.output} />
         </li>
       )}
-      <li class="after" lang="en">
+      <li class="after">
         {[...of.notes, ...of.remarks].map((note) => (
           <p class="legend" key={note}>
-            {note}
+            <Told text={note} />
           </p>
         ))}
-        <p class="legend" lang={document.documentElement.lang}>{w.difference(figure(of.difference))}</p>
+        <p class="legend">{w.difference(figure(of.difference))}</p>
       </li>
     </ol>
   );

@@ -25,7 +25,8 @@ export interface Explanation {
   method: string;
   about: string;
   how: string;
-  seconds: number;
+  /** Null where nothing was worked out: the model's own attention. */
+  seconds: number | null;
   /** One a unit; below 0 what speaks against the answer. */
   weights: number[];
   chosen: boolean;
@@ -35,10 +36,12 @@ export interface Explanation {
 
 export interface WhyResult {
   target: string;
-  probability: number;
+  probability: number | null;
   targets: [string, number][];
   units: Units;
   best: string | null;
+  /** Methods that the best one is not told apart from. */
+  tied?: string[];
   limits: string;
   quantity?: string | null;
   note?: string | null;

@@ -12,6 +12,8 @@ import { Save } from "./save";
 import { Empty, Progress } from "./trouble";
 import type { WhyResult } from "./why-shapes";
 import { Work } from "./work";
+import { Told } from "./told";
+import { Sample, sampleOf } from "./sample";
 
 interface Method {
   name: string;
@@ -44,6 +46,7 @@ function go(): void {
     ...input,
     ...(target.value ? { target: target.value } : {}),
     methods: wanted.value.size ? [...wanted.value] : ["best"],
+    ...sampleOf(),
   });
 }
 
@@ -58,6 +61,7 @@ export function Why() {
         <Ask room="why" asking={first} busy={explaining.busy} verb={w.verb} go={go}>
           <Target />
           <Methods />
+          <Sample />
         </Ask>
         {explaining.state.value !== "none" && <Progress work={explaining} />}
       </div>
@@ -71,25 +75,25 @@ export function Why() {
           <>
             <section class="panel answer" aria-label={w.answer}>
               <p>
-                {w.answer} <b>{found.target}</b> <span class="quiet">{w.probability(percent(found.probability))}</span>
+                {w.answer} <b>{found.target}</b> {found.probability !== null && <span class="quiet">{w.probability(percent(found.probability))}</span>}
               </p>
               <Targets of={found} />
-              {found.best && <p class="legend">{w.best(found.best)}</p>}
+              {found.best && <p class="legend">{(found.tied?.length ? w.largest : w.best)(found.best)}</p>}
               {[found.note, ...(found.notes ?? [])].map(
                 (note) =>
                   note && (
-                    <p class="legend" lang="en" key={note}>
-                      {note}
+                    <p class="legend" key={note}>
+                      <Told text={note} />
                     </p>
                   ),
               )}
               {!!found.left_out?.length && (
                 <details>
                   <summary>{w.leftOut(found.left_out.length)}</summary>
-                  <ul class="legend" lang="en">
+                  <ul class="legend">
                     {found.left_out.map((each) => (
                       <li key={each.method}>
-                        <b>{each.method}</b>: {each.why}
+                        <b>{each.method}</b>: <Told text={each.why} />
                       </li>
                     ))}
                   </ul>
@@ -98,11 +102,11 @@ export function Why() {
             </section>
             <div class="cards" ref={cards}>
               {[...found.explanations].sort((a, b) => Number(b.chosen) - Number(a.chosen)).map((each) => (
-                <Card key={each.method} of={each} units={found.units} picture={found.picture ?? null} chosen={chosen} alone={found.explanations.length < 3} />
+                <Card key={each.method} of={each} units={found.units} picture={found.picture ?? null} tied={!!found.tied?.length} chosen={chosen} alone={found.explanations.length < 3} />
               ))}
             </div>
-            <p class="notes" lang="en">
-              {found.limits}
+            <p class="notes">
+              <Told text={found.limits} />
             </p>
             <Save
               name="regard-why"
@@ -189,7 +193,7 @@ function Methods() {
           <label key={each.name}>
             <input type="checkbox" checked={wanted.value.has(each.name)} onChange={(event) => set(each.name, event.currentTarget.checked)} />
             <span>
-              <b>{each.name}</b> <span class="quiet" lang="en">{each.about}</span>
+              <b>{each.name}</b> <span class="quiet"><Told text={each.about} /></span>
             </span>
           </label>
         ))}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from regard.app.screen import Screen
 from regard.app.sheet import shades, sheet
 from regard.lens.alignment_page import ALIGNMENT_LIMITS, alignment_page
 from regard.lens.picture_page import picture_page
+from regard.lens.units import placed
 from regard.spec.errors import RunError
 
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ def show_units(screen: Screen, run: Run, given: Given, row: int) -> Explained:
         screen.line(ALIGNMENT_LIMITS)
         return found
     screen.title(f"Heaviest of {len(found.units):,} (weights: {found.how}; all together are 1)")
-    rows = [(unit.name, f"{unit.weight:.3f}") for unit in found.heaviest(_LISTED)]
+    rows = [(unit.name, f"{unit.weight:.3f}") for unit in _placed(found).heaviest(_LISTED)]
     screen.lines(sheet((found.kind, "weight"), rows))
     screen.line(ATTENTION_LIMITS)
     return found
@@ -97,10 +99,16 @@ def _pictures(run: Run, found: Explained, picture: Picture) -> str:
     )
 
 
+def _placed(found: Explained) -> Explained:
+    """The same; names that several units have with their places."""
+    names = placed([unit.name for unit in found.units])
+    return replace(found, units=tuple(replace(unit, name=name) for unit, name in zip(found.units, names, strict=True)))
+
+
 def _looked(found: Explained, alignment: Alignment) -> list[tuple[str, str]]:
     """Each written piece, and the units it looked at most, heaviest first."""
-    rows = []
+    rows, units = [], _placed(found).units
     for piece, weights in zip(alignment.written, alignment.weights, strict=True):
         order = sorted(range(len(weights)), key=lambda unit: -weights[unit])[:_EACH]
-        rows.append((piece, "  ".join(f"{found.units[unit].name} {weights[unit]:.2f}" for unit in order)))
+        rows.append((piece, "  ".join(f"{units[unit].name} {weights[unit]:.2f}" for unit in order)))
     return rows

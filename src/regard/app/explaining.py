@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -9,7 +10,7 @@ from typing import Protocol
 from regard.app.counting import counted
 from regard.app.screen import Screen
 from regard.app.sheet import shades, sheet
-from regard.lens.evidence import DRAWS
+from regard.lens.evidence import DRAWS, how_many
 from regard.lens.evidenced import evidenced, sampled
 from regard.lens.explain import BEST, best, weigh
 from regard.lens.explanation import Explanation
@@ -46,8 +47,9 @@ class Asked(Protocol):
     def question(self, target: str | None) -> Question:
         """Why this answer? Raises `SpecError` for one that is not there, `RunError` for a run that is asked nothing."""
 
-    def others(self, count: int) -> tuple[list[Ask], list[Ask]]:
-        """Questions about `count` further inputs, to measure on, and about a few after them, to choose on."""
+    def others(self, count: int, *, choosing: bool) -> tuple[list[Ask], list[Ask]]:
+        """Questions about `count` further inputs at most, to measure on; where there is a method to choose, also about
+        a few after them, to choose on."""
 
     def reading(self, explanation: Explanation, question: Question) -> Reading:
         """The explanation beside whatever else there is to say."""
@@ -59,9 +61,12 @@ class Asked(Protocol):
         """One HTML file."""
 
 
-def split(asks: Sequence[Ask], count: int) -> tuple[list[Ask], list[Ask]]:
-    """`count` to measure on, and the next few to choose on."""
-    return list(asks[:count]), list(asks[count : count + CHOSEN_ON])
+def split(asks: Sequence[Ask], count: int, *, choosing: bool) -> tuple[list[Ask], list[Ask]]:
+    """`count` to measure on, and where there is a method to choose the next few for that: of few a third, so that what
+    is asked for as evidence never takes the rows of the choice."""
+    kept = min(CHOSEN_ON, math.ceil(len(asks) / 3)) if choosing else 0
+    count = min(count, len(asks) - kept)
+    return list(asks[:count]), list(asks[count : count + kept])
 
 
 def explained(
@@ -77,15 +82,30 @@ def explained(
         found = best([question, *(ask() for ask in choose)], wish.asking)
     else:
         found = weigh(question, wish.method, wish.asking)
-    measured = tuple(_measured(screen, sample, found.method, wish))
-    return evidenced(question, found, ways=wish.ways, draws=wish.draws, seed=wish.seed, sample=measured)
+    known: list[bool | None] = []
+    measured = tuple(_measured(screen, _asked(sample, known), len(sample), found.method, wish)) if sample else ()
+    return evidenced(
+        question,
+        found,
+        ways=wish.ways,
+        draws=wish.draws,
+        seed=wish.seed,
+        sample=measured,
+        sample_trained_on=how_many(known),
+    )
 
 
-def _measured(screen: Screen, sample: Sequence[Ask], method: str, wish: Wish) -> Iterator[Measured]:
-    if not sample:
-        return
-    with counted(screen, len(sample), lambda done: f"measured on {done:.0f} of {len(sample):,} inputs") as tell:
-        found = sampled((ask() for ask in sample), method, asking=wish.asking, draws=wish.draws)
+def _asked(sample: Sequence[Ask], known: list[bool | None]) -> Iterator[Question]:
+    """The questions, one at a time; `known` is told whether the model was trained on each."""
+    for ask in sample:
+        question = ask()
+        known.append(question.trained_on)
+        yield question
+
+
+def _measured(screen: Screen, questions: Iterator[Question], count: int, method: str, wish: Wish) -> Iterator[Measured]:
+    with counted(screen, count, lambda done: f"measured on {done:.0f} of {count:,} inputs") as tell:
+        found = sampled(questions, method, asking=wish.asking, draws=wish.draws)
         for done, one in enumerate(found, 1):
             tell(done)
             yield one
@@ -103,14 +123,20 @@ def show(screen: Screen, reading: Reading) -> None:
     if others:
         screen.line(f"other answers: {', '.join(others)}")
     screen.line()
-    if found.units.grid is None:
+    grid = found.units.grid or reading.beside
+    if grid is None:
         screen.line(painted(reading))
     else:
-        _draw(screen, found, found.units.grid)
+        _draw(screen, found, grid)
     screen.line()
     for note in reading.notes:
         screen.line(note)
-    _list(screen, f"Heaviest {plural(reading.kind)}, by {found.method}", reading.kind, reading.heaviest(_LISTED))
+    heaviest = reading.heaviest(_LISTED)
+    title = f"Heaviest {plural(reading.kind)}, by {found.method}"
+    if not heaviest:
+        screen.title(f"{title}: none speaks for it, no weight is above 0")
+        screen.line()
+    _list(screen, title, reading.kind, heaviest)
     _list(screen, "What speaks against it", reading.kind, reading.against(_LISTED))
     screen.title("How faithful")
     for line in () if found.evidence is None else found.evidence.lines():

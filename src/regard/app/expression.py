@@ -59,8 +59,9 @@ def _value(text: str, kind: type[V], option: str, example: str) -> V:
         reason = error.msg if isinstance(error, SyntaxError) else str(error)
         raise SpecError(f"{option} {text!r} cannot be read ({reason}); expected {example}") from None
     if not isinstance(found, kind):
-        hint = " (write the brackets: it is a value, not a name)" if callable(found) else ""
-        raise SpecError(f"{option} {text!r} is a {type(found).__name__}{hint}; expected {example}")
+        if callable(found):
+            raise SpecError(f"{option} {text!r} is a name alone: write the brackets too; expected {example}")
+        raise SpecError(f"{option} {text!r} is a {type(found).__name__}; expected {example}")
     return found
 
 

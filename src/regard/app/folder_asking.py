@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from regard.app.asked import columns_from
 from regard.app.explaining import Ask, split
 from regard.bridges.transformers_folder import ModelFolder
 from regard.bridges.transformers_heads import answering
@@ -14,10 +15,11 @@ from regard.lens.explanation import Explanation
 from regard.lens.page import page
 from regard.lens.question import Question
 from regard.lens.reading import Reading
+from regard.spec.errors import SpecError
 from regard.tasks.table import usable
 from regard.tasks.table_reading import read_table
 
-COLUMN = "text"  # of a file of rows: a folder says nothing of how columns are called
+COLUMN = "text"  # of a file of rows, unless it is named: a folder says nothing of how columns are called
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,20 +33,28 @@ class FolderAsking:
     data: tuple[str, ...]
 
     @classmethod
-    def of(cls, folder: Path, text: str, data: Path | None) -> FolderAsking:
-        """Raises:
-        DataError: a model that cannot be read or has no head; a file without a column of texts called "text".
-        MissingExtraError: transformers is not installed.
+    def of(cls, folder: Path, text: str, data: Path | None, column: list[str]) -> FolderAsking:
+        """column: what the texts of `data` are called, "NAME" or "text=NAME"; by default "text".
+
+        Raises:
+            SpecError: a column of anything else than texts.
+            DataError: a model that cannot be read or has no head; a file without that column.
+            MissingExtraError: transformers is not installed.
         """
-        rows = () if data is None else usable(read_table(data, text=COLUMN, label=None), skip_refused=True)
+        named = columns_from([one if "=" in one else f"{COLUMN}={one}" for one in column])
+        if set(named) - {COLUMN}:
+            raise SpecError(f"--column {column[0]!r}: a model reads texts alone; expected NAME, or text=NAME")
+        name = named.get(COLUMN, COLUMN)
+        rows = () if data is None else usable(read_table(data, text=name, label=None), skip_refused=True)
         place = ModelFolder.of(folder)
         return cls(place.name, answering(place), place.tokenizer(), text, tuple(row.text for row in rows))
 
     def question(self, target: str | None) -> Question:
         return self._asked(self.text, target)
 
-    def others(self, count: int) -> tuple[list[Ask], list[Ask]]:
-        return split([self._asker(text) for text in self.data if text != self.text], count) if count else ([], [])
+    def others(self, count: int, *, choosing: bool) -> tuple[list[Ask], list[Ask]]:
+        asks = [self._asker(text) for text in self.data if text != self.text] if count else []
+        return split(asks, count, choosing=choosing)
 
     def reading(self, explanation: Explanation, question: Question) -> Reading:
         notes = tuple(f"{note}." for note in question.notes)

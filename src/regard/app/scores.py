@@ -37,7 +37,7 @@ def show_result(screen: Screen, result: Result) -> None:
     if result.attention.get("processed", 1) < 1:  # runs from before there were budgets do not have it
         screen.line(PROCESSED.format(result.attention["processed"]))
     cost = result.cost
-    if "minutes" in cost:  # nor this one
+    if {"minutes", "padding"} <= cost.keys():  # nor these
         screen.line(f"{cost['minutes']:.1f} minutes; padding: {cost['padding']:.1%} of the tokens computed in training")
     if result.attention["breadth"] is None:
         return

@@ -181,7 +181,7 @@ def test_a_text_that_is_too_long_for_the_model(client, subjects, ended):
     found = ended(job)
     assert found["state"] == "failed"
     assert "positions" in found["error"]["what"]
-    assert "--tokens" in found["error"]["do"]
+    assert found["error"]["do"] == "read only the first with tokens 32"
 
 
 def test_a_look_goes_with_its_job(finished, subjects, client, refused):
@@ -201,7 +201,7 @@ class Fixed:
 
 
 def test_the_memory_of_looks_is_bounded():
-    looks = Looks(100)
+    looks = Looks(100, 24)
     for name in "abc":
         looks.put(Fixed(name, 40), b"")
         looks["a"] if name == "b" else None  # asked for again, so that it stays longer

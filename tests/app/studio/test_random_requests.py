@@ -6,7 +6,8 @@ import pytest
 
 pytest.importorskip("schemathesis")
 
-from benchmarks.studio_load import Fuzz, at_once, foreign, made_folder
+from benchmarks.studio_fuzz import Fuzz, foreign, made_folder
+from benchmarks.studio_load import at_once
 from benchmarks.studio_served import served
 
 

@@ -118,6 +118,12 @@ def test_in_a_thread_it_says_when_it_listens(root):
     assert ready.wait(30)
     answer = httpx.get(f"http://127.0.0.1:{port}/api/about", headers={"X-Regard-Token": made.token})
     assert answer.status_code == 200
+    said = _spoken(port, b"GET /api/about HTTP/1.1\r\n\r\n")  # HTTP/1.1 has a Host header
+    assert b" 400 " in said.partition(b"\r\n")[0]
+    assert json.loads(said.rpartition(b"\r\n\r\n")[2])["error"]["what"] == "the request is no HTTP that can be read"
+    said = _spoken(port, b"GET /api/about HTTP/1.1\r\nHost: example.org\r\nConnection: close\r\n\r\n")
+    assert b" 403 " in said.partition(b"\r\n")[0]
+    assert "names another host" in json.loads(said.rpartition(b"\r\n\r\n")[2])["error"]["what"]
     server[0].should_exit = True
     thread.join(30)
     assert not thread.is_alive()
@@ -130,3 +136,10 @@ def test_the_command_refuses_what_makes_no_sense(regard, tmp_path, one_line):
     code, _, err = regard("studio", tmp_path, "--language", "xx")
     assert code == 2
     assert "--language" in one_line(err)
+
+
+def _spoken(port, request):
+    """All that a server says to bytes."""
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as line:
+        line.sendall(request)
+        return b"".join(iter(lambda: line.recv(65_536), b""))

@@ -4,6 +4,7 @@ import json
 import shutil
 
 import pytest
+from tests.app.studio.sentences import chinese
 
 from regard.app.studio.folders import Folders
 from regard.app.studio.limits import Limits
@@ -100,6 +101,23 @@ def test_numbers_and_texts_that_json_has_not():
 def test_a_long_message_is_cut():
     answer = of_validation([{"loc": ("body", "text"), "msg": "x" * 1000, "type": "any"}])
     assert len(json.loads(answer.body)["error"]["what"]) == 300
+
+
+@pytest.mark.parametrize(
+    ("loc", "where", "what"),
+    [
+        (("body",), "body", "give one of text, file and part"),
+        (("body", "inputs", 0), "inputs.0", "in inputs.0: give one of text, file and part"),
+    ],
+)
+def test_what_our_own_checks_say_is_told_without_the_name_of_the_error(loc, where, what):
+    one = {"loc": loc, "msg": "Value error, give one of text, file and part", "type": "value_error"}
+    error = json.loads(of_validation([one]).body)["error"]
+    assert (error["what"], error["where"]) == (what, where)
+    assert chinese(what) is not None
+    several = json.loads(of_validation([one, one, one]).body)["error"]["what"]
+    assert several == f"{what} (and 2 more)"
+    assert chinese(several).endswith("（另有 2 处）")
 
 
 def test_a_body_that_is_no_object_is_told_the_header():

@@ -65,12 +65,27 @@ def check(
     rules = _rules(assign or (), found)
     if found.check is None:
         names = {role: columns.get(role, role) for role in ("text", "label")}
+        if kind is None:
+            _check_text(file, names["text"])
         findings = findings_of(check_file(file, **names, test_path=test))
     else:
         findings = found.check(file, test, named(found, file, columns), rules)
     show(Screen(), findings, f"read as {found.about} ({why}); another kind: --kind NAME" if why else "")
     if not findings.trainable:
         raise DataError(f"{findings.name} cannot be trained on as it is: {'; '.join(findings.faults)}")
+
+
+def _check_text(file: Path, text: str) -> None:
+    """Raises `DataError` for a file that no kind's columns are in, and no texts either."""
+    from regard.spec.errors import DataError
+    from regard.tasks.readers.records import listed, records_of
+
+    there = records_of(file).columns
+    if text not in there:
+        raise DataError(
+            f"{file.name} has no column {text!r}; the columns there are: {listed(there)}; say which holds the texts "
+            "with --text NAME and which the labels with --label NAME, or what else the file holds with --kind NAME"
+        )
 
 
 def show(screen: Screen, findings: Findings, taken_for: str = "") -> None:

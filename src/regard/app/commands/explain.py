@@ -30,6 +30,9 @@ def explain(
     ] = None,
     row: Annotated[int, typer.Option(min=1, help="Which of the rows that can be used, from 1.")] = 1,
     target: Annotated[str | None, typer.Option(help="The answer to explain. [the model's own]")] = None,
+    piece: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Of an answer of several pieces the N-th alone. [all of it]")
+    ] = None,
     method: Annotated[str | None, typer.Option(help='A method\'s name, or "best", chosen by measuring. [best]')] = None,
     evidence: Annotated[int, typer.Option(min=0, help="Measure on so many rows of --data too.")] = 0,
     way: Annotated[
@@ -43,8 +46,8 @@ def explain(
 
     The answer; the words (patches, moments, ...) by weight; and the evidence: how far the answer's probability falls
     without the heaviest tenth, without as many at random, without the first and the last. With --evidence N the same
-    on N further rows, with intervals. Of an answer that is written, where each of its words looked, unless --method,
-    --target or --evidence asks for more.
+    on N further rows, with intervals. Of an answer of several pieces (words that are written, tags, things in a
+    picture), where each of them looked, unless --piece, --method, --target or --evidence asks for more.
 
     \b
     Examples:
@@ -52,9 +55,12 @@ def explain(
       regard explain runs/sentiment-bilstm --text "..." --data FILE.csv --column COLUMN --evidence 200
       regard explain runs/images --data pictures.parquet --row 3
       regard explain --model FOLDER --text "The capital of France is" --target " Paris"
-      regard explain runs/translate-transformer --text "Click the cell." --html page.html
+      regard explain runs/translate-transformer --text "Click the cell." --piece 2
+      regard explain runs/tabular-transformer --data TABLE.csv --row 5
     """
     _check(run, model, text, file, data, evidence)
+    if model is not None and piece is not None:
+        raise typer.BadParameter("it goes with a run; of a model, give --target", param_hint="--piece")
     from regard.app.explaining import Wish, explained, show
     from regard.app.given_text import typed, whole_file
     from regard.app.saving import check_places
@@ -63,8 +69,8 @@ def explain(
 
     given = typed(text) if text is not None else None if file is None else whole_file(file)
     check_places({"--html": html}, {"--file": file, "--data": data})
-    screen, asked = Screen(), _asked(run, model, given, data, column or [], row)
-    plain = target is None and method is None and not evidence and way is None
+    screen, asked = Screen(), _asked(run, model, given, data, column or [], row, piece)
+    plain = target is None and method is None and not evidence and way is None and piece is None
     try:
         question = None if plain and asked.written() else asked.question(target)
     except RunError:
@@ -75,7 +81,10 @@ def explain(
         _looked(screen, asked, html)
         return
     wish = Wish(BEST if method is None else method, _ways(way, question, first=model is not None), draws, seed)
-    sample, choose = asked.others(evidence)
+    sample, choose = asked.others(evidence, choosing=wish.method == BEST)
+    if len(sample) < evidence:
+        kept = f", and {len(choose):,} more to choose the method on" if choose else ""
+        screen.line(f"the file has {len(sample):,} other rows to measure on{kept}; --evidence asked for {evidence:,}")
     reading = asked.reading(explained(screen, question, wish, sample=sample, choose=choose), question)
     show(screen, reading)
     if html is not None:
@@ -97,20 +106,24 @@ def _check(
 
 
 def _asked(
-    run: Path | None, model: Path | None, text: str | None, data: Path | None, column: list[str], row: int
+    run: Path | None,
+    model: Path | None,
+    text: str | None,
+    data: Path | None,
+    column: list[str],
+    row: int,
+    piece: int | None,
 ) -> Asked:
     if model is not None:
         from regard.app.folder_asking import FolderAsking
         from regard.app.progress import told
         from regard.app.subject import model_folder
 
-        if column:
-            raise typer.BadParameter("it goes with a run; for --model the column is called text", param_hint="--column")
         folder = model_folder(model, lambda event: Screen().line(told(event)))
-        return FolderAsking.of(folder, str(text), data)
+        return FolderAsking.of(folder, str(text), data, column)
     from regard.app.run_asking import RunAsking
 
-    return RunAsking.of(Path(str(run)), text, data, column, row)
+    return RunAsking.of(Path(str(run)), text, data, column, row, piece=piece)
 
 
 def _ways(typed: list[str] | None, question: Question, *, first: bool) -> tuple[str, ...] | None:
@@ -125,6 +138,11 @@ def _looked(screen: Screen, asked: Any, html: Path | None) -> None:
     from regard.app.attended import show_units, units_page
 
     found = show_units(screen, asked.run, asked.rows, asked.row)
+    if found.alignment is not None:
+        screen.line()
+        screen.line(
+            "Next: --method best for what the whole answer rests on, with evidence; --piece N for one piece of it."
+        )
     if html is not None:
         _write(screen, html, units_page(asked.run, found))
 

@@ -45,9 +45,15 @@ def export(
     from regard.train.run import load_run
 
     screen = Screen()
-    screen.line("writing the model, and running it beside the run ...")
     loaded = load_run(run)
-    written = write(loaded, out, form=form, data=data, columns=columns_of(loaded, column or ()))
+    written = write(
+        loaded,
+        out,
+        form=form,
+        data=data,
+        columns=columns_of(loaded, column or ()),
+        begun=lambda: screen.line("writing the model, and running it beside the run ..."),
+    )
     for line in written.lines():
         screen.line(line)
     screen.line(f"written to {out}: {', '.join(written.files)}")

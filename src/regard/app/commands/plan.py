@@ -25,7 +25,9 @@ def plan(
         str | None, typer.Option(metavar="B,H,M,D", help="Shape: batch, key heads, keys, dim; by default the query's.")
     ] = None,
     value: Annotated[str | None, typer.Option(metavar="B,H,M,E", help="Shape; by default the key's.")] = None,
-    mask: Annotated[str | None, typer.Option(help='Such as "Causal() & Window(255, 0)".')] = None,
+    mask: Annotated[
+        str | None, typer.Option(help='What may be attended to, such as "Causal() & Window(255, 0)". [everything]')
+    ] = None,
     score: Annotated[str | None, typer.Option(help='Such as "ScaledDot(softcap=50)". By default ScaledDot().')] = None,
     bias: Annotated[str | None, typer.Option(help='Such as "ALiBi.for_heads(8)".')] = None,
     dtype: Annotated[str, typer.Option(help=f"One of {', '.join(_DTYPES)}.")] = "float32",

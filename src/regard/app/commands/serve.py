@@ -19,11 +19,16 @@ def serve(
     run: Annotated[Path, typer.Argument(help="Folder of a trained run.")],
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 8000,
     host: Annotated[str, typer.Option(help="Where to listen; loopback unless you name another.")] = "127.0.0.1",
-    batch: Annotated[int, typer.Option(min=1, max=1024, help="Items that go through the model together.")] = 16,
-    wait_ms: Annotated[
-        float, typer.Option("--wait-ms", min=0, max=1000, help="How long the first of a batch waits for others.")
-    ] = 4.0,
+    batch: Annotated[
+        int, typer.Option(min=1, max=1024, help="Items that go through the model together, at most.")
+    ] = 16,
     queue: Annotated[int, typer.Option(min=64, help="Items that may wait; beyond it, 429 is answered.")] = 256,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="torch's threads. [one for a small model, else all]")
+    ] = None,
+    origin: Annotated[
+        list[str] | None, typer.Option(help="Pages of this origin may ask too; may be given several times.")
+    ] = None,
     seconds: Annotated[float, typer.Option(min=0.1, help="After which a request is given up.")] = 30.0,
 ) -> None:
     """Answer requests with a trained run: as regard predict, over HTTP, many at a time.
@@ -35,7 +40,8 @@ def serve(
     \b
     Examples:
       regard serve runs/sentiment-bilstm
-      regard serve runs/sentiment-bilstm --port 9000 --batch 32 --wait-ms 8
+      regard serve runs/sentiment-bilstm --port 9000 --batch 32
+      regard serve runs/sentiment-bilstm --origin http://localhost:3000
       curl -H "Content-Type: application/json" -d '{"texts": ["A quiet, lovely film."]}' 127.0.0.1:8000/answer
     """
     from regard.spec.extra import require
@@ -44,14 +50,17 @@ def serve(
     from regard.app.serving.limits import Limits
     from regard.app.serving.server import Service, listening
     from regard.app.serving.server import serve as run_until_told
+    from regard.app.serving.warming import warm
     from regard.train.run import load_run
 
     screen = Screen()
-    service = Service(load_run(run), Limits(batch=batch, wait_ms=wait_ms, queue=queue, seconds=seconds))
+    service = Service(load_run(run), Limits(batch=batch, queue=queue, seconds=seconds))
     taken = listening(host, port)
     named = f"[{host}]" if ":" in host else host
     where = f"http://{named}:{taken.getsockname()[1]}"
-    service.answering.warm()
-    said = f"{service.run.task.name}: {where}/answer (what to send: {where}/docs); Ctrl-C ends it"
-    run_until_told(service, taken, ready=lambda: screen.line(said))
+    answered_by = warm(service.answering, threads=threads)
+    said = (
+        f"{service.run.task.name}: {where}/answer (what to send: {where}/docs); threads: {answered_by}; Ctrl-C ends it"
+    )
+    run_until_told(service, taken, origins=origin or (), ready=lambda: screen.line(said))
     screen.line(f"stopped: {service.app.accepted:,} requests accepted, {service.app.answered:,} answered")

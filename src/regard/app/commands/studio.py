@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import Annotated
 
@@ -60,4 +61,5 @@ def studio(
 
             webbrowser.open(where)
 
+    gc.freeze()  # what was imported stays: full collections, which keep every answer waiting, need not walk it
     serve(made, taken, ready=ready)

@@ -33,11 +33,24 @@ class LookBody(Input):
 
 
 class WhyBody(Input):
-    """POST /api/jobs/why"""
+    """POST /api/jobs/why. sample: a file of rows to measure on too; column: its texts', where that is called otherwise
+    than in training; own: instead of a file, the run's own test part; inputs: of its rows at most so many."""
 
     subject: Name
     target: Name | None = None
     methods: Annotated[list[Name], Field(min_length=1, max_length=12)] = Field(default_factory=lambda: ["best"])
+    sample: Path_ | None = None
+    column: Name | None = None
+    own: bool = False
+    inputs: Annotated[int, Field(ge=2, le=200)] = 30
+
+    @model_validator(mode="after")
+    def _sampled(self) -> WhyBody:
+        if self.column is not None and self.sample is None:
+            raise ValueError("column goes with sample")
+        if self.own and self.sample is not None:
+            raise ValueError("give sample or own, not both")
+        return self
 
 
 class SpendBody(Input):
@@ -51,7 +64,10 @@ class SpendBody(Input):
 
 
 class CompareBody(BaseModel):
-    """POST /api/jobs/compare: two models on one input (`subjects`), or one on two (`subject`, `inputs`)."""
+    """POST /api/jobs/compare: two models on one input (`subjects`), or one on two (`subject`, `inputs`).
+
+    A `part` is that of the first of them.
+    """
 
     model_config = STRICT
 
@@ -60,6 +76,7 @@ class CompareBody(BaseModel):
     inputs: Annotated[list[Input], Field(min_length=2, max_length=2)] | None = None
     text: Text | None = None
     file: Path_ | None = None
+    part: Literal["test"] | None = None
     row: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None
     tokens: Annotated[int, Field(ge=1, le=32_768)] | None = None
     top: Annotated[int, Field(ge=1, le=64)] = 8
@@ -70,8 +87,8 @@ class CompareBody(BaseModel):
             raise ValueError("give either subjects (two, on one input) or subject (one, on two inputs)")
         if (self.subject is None) != (self.inputs is None):
             raise ValueError("subject and inputs go together")
-        if self.inputs is not None and (self.text, self.file, self.row, self.tokens) != (None,) * 4:
-            raise ValueError("beside inputs, text, file, row and tokens stand in each of them")
+        if self.inputs is not None and (self.text, self.file, self.part, self.row, self.tokens) != (None,) * 5:
+            raise ValueError("beside inputs, text, file, part, row and tokens stand in each of them")
         self.pairs()  # raises where there is no input
         return self
 
@@ -79,7 +96,7 @@ class CompareBody(BaseModel):
         """The two (subject, input)."""
         if self.subject is not None and self.inputs is not None:
             return [(self.subject, one) for one in self.inputs]
-        own = Input(text=self.text, file=self.file, row=self.row, tokens=self.tokens)
+        own = Input(text=self.text, file=self.file, part=self.part, row=self.row, tokens=self.tokens)
         return [(one, own) for one in self.subjects or ()]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from regard.app.studio.damage import was_run
 from regard.app.studio.refusals import RefusedError
 from regard.app.subject import is_run
 from regard.spec.errors import DataError
@@ -127,7 +128,7 @@ class Folders:
 
 def kind_of_folder(path: Path) -> str:
     """ "run", "model" or "folder"."""
-    if is_run(path):
+    if is_run(path) or was_run(path):
         return "run"
     if (path / "config.json").is_file() and any(path.glob("*.safetensors")):
         return "model"

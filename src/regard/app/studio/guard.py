@@ -33,6 +33,13 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
+_DO = {
+    400: "send the request again with its right length",
+    401: "open the address that regard studio printed",
+    403: "open the address that regard studio printed, and ask from its page",
+    413: "send less",
+    429: "ask again in a moment",
+}
 _SAME = ("same-origin", "none")  # Sec-Fetch-Site of our own page, and of an address that was typed
 _STREAM = "/events"
 
@@ -59,7 +66,7 @@ class Guard:
         told = _Told(send)
         refused = self._stranger(scope, headers) or self._too_much(scope, headers)
         if refused is not None:
-            await refusal(*refused)(scope, receive, told)
+            await refusal(*refused, do=_DO[refused[0]])(scope, receive, told)
             return
         stream = str(scope["path"]).endswith(_STREAM)
         self._running += not stream
@@ -86,7 +93,7 @@ class Guard:
         if path.endswith(_STREAM) and not given:
             given = next(iter(parse_qs(scope["query_string"].decode("latin-1")).get("token", [])), "")
         if not hmac.compare_digest(given.encode("utf-8", "replace"), self.token.encode()):
-            return 401, "the token is missing or wrong; open the address that regard studio printed"
+            return 401, "the token is missing or wrong"
         return None
 
     def _too_much(self, scope: Scope, headers: Headers) -> tuple[int, str] | None:

@@ -16,8 +16,8 @@ class Limits:
     body_bytes: of a request. text_characters: of a typed text. tokens: of what is read. file_bytes: of a file that is
     read; preview_bytes: of one that is sent as it is. listed: entries of a folder. subjects: runs and models that are
     offered; depth: of folders in which they are looked for. jobs_waiting, jobs_kept: before and after they ran;
-    results_bytes: of what those that are kept came to. looks_bytes: of queries, keys and maps in memory. models: held
-    ready. requests, streams: at once. tiles: drawn at once. fractions, methods: in one job.
+    results_bytes: of what those that are kept came to. looks: in memory; looks_bytes: of their queries, keys and maps.
+    models: held ready. requests, streams: at once. tiles: drawn at once. fractions, methods: in one job.
     """
 
     body_bytes: int = 4_000_000
@@ -32,6 +32,7 @@ class Limits:
     jobs_kept: int = 200
     results_bytes: int = 100_000_000
     looks_bytes: int = 2_000_000_000
+    looks: int = 24
     models: int = 2
     requests: int = 128
     streams: int = 32

@@ -84,10 +84,10 @@ class Look:
 
 
 class Looks:
-    """The latest looks, as many as fit in so many bytes."""
+    """The latest looks: so many at most, and as many as fit in so many bytes."""
 
-    def __init__(self, most: int) -> None:
-        self.most = most
+    def __init__(self, most: int, count: int) -> None:
+        self.most, self.count = most, count
         self._lock = threading.Lock()
         self._kept: OrderedDict[str, tuple[Look, bytes, int]] = OrderedDict()
 
@@ -96,7 +96,7 @@ class Looks:
         size = look.size + len(page)
         with self._lock:
             self._kept[look.id] = (look, page, size)
-            while len(self._kept) > 1 and sum(each for _, _, each in self._kept.values()) > self.most:
+            while len(self._kept) > 1 and self._full:
                 self._kept.popitem(last=False)
         return size
 
@@ -118,6 +118,10 @@ class Looks:
         """Bytes of all that are kept."""
         with self._lock:
             return sum(each for _, _, each in self._kept.values())
+
+    @property
+    def _full(self) -> bool:
+        return len(self._kept) > self.count or sum(each for _, _, each in self._kept.values()) > self.most
 
     def _entry(self, given: str) -> tuple[Look, bytes, int]:
         with self._lock:

@@ -143,12 +143,15 @@ def _notes(given: Input, budget: float | None) -> tuple[str, ...]:
 def _address(made: Ready) -> str | None:
     """The picture as a data address: the model's own view of it, or the run's."""
     png = made.picture()
-    if png is None and made.subject.picture is not None:
-        png = _png(made.subject.picture)
-    return None if png is None else "data:image/png;base64," + base64.b64encode(png).decode()
+    if png is not None:
+        return address(png)
+    return None if made.subject.picture is None else address(made.subject.picture)
 
 
-def _png(picture: Image) -> bytes:
-    out = BytesIO()
-    picture.save(out, format="PNG")
-    return out.getvalue()
+def address(picture: bytes | Image) -> str:
+    """A picture, or its PNG, as a data address."""
+    if not isinstance(picture, bytes):
+        out = BytesIO()
+        picture.save(out, format="PNG")
+        picture = out.getvalue()
+    return "data:image/png;base64," + base64.b64encode(picture).decode()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 
 T = TypeVar("T")
@@ -26,7 +28,8 @@ class Held:
                 return cast("T", self._kept[key])
             while len(self._kept) >= max(self.most, 1):  # before the next is read: two at once need not fit
                 self._kept.popitem(last=False)
-        made = make()
+        with uncollected():
+            made = make()
         with self._lock:
             self._kept[key] = made
         return made
@@ -34,3 +37,19 @@ class Held:
     def clear(self) -> None:
         with self._lock:
             self._kept.clear()
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """No garbage is collected in this block.
+
+    A tokenizer's vocabulary is read as millions of objects in one call that keeps Python's lock: each of the full
+    collections that they set off walks the whole heap, and no request is answered until the last of them is over.
+    """
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()

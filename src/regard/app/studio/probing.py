@@ -12,7 +12,7 @@ from regard.lens.sinks import shares
 from regard.lens.trace import Trace
 from regard.lens.watch import watch
 from regard.spec.errors import RegardError
-from regard.train.folder import RunFolder, read_json
+from regard.train.folder import RunFolder
 
 _LONGEST = 200  # units whose mass is told
 
@@ -59,14 +59,13 @@ class Probe:
         from regard.tasks.settings import settings_from
         from regard.tasks.task import Setup, task_named
         from regard.train.run import Run
-        from regard.train.training import OLDER_KEPT
 
-        config = read_json(self.folder.config)
+        config = self.folder.told("settings", "facts")
         settings = settings_from(config["settings"], where=str(self.folder.config))
         task = task_named(settings.task, TASKS)
         if task.typed is None or task.explain is None:
             return None
-        setup = Setup(settings, config["facts"], self.folder.kept(config.get("kept", OLDER_KEPT)))
+        setup = Setup(settings, config["facts"], self.folder.kept_of(config))
         model = task.build(setup)
         model.load_state_dict(weights)
         run = Run(self.folder.path, task, setup, model.eval())

@@ -33,12 +33,13 @@ _TITLE = 48  # characters of an input that a job is called by
 
 @dataclass(frozen=True, eq=False)
 class Ready:
-    """subject: to be run. answer: the model's on this input, called after the run; None where it says nothing.
-    picture: PNG bytes, where a run's own picture is shown."""
+    """subject: to be run. answer: the model's on this input, called after the run; None where it says nothing. again:
+    the same, asked of the model anew each time. picture: PNG bytes, where a run's own picture is shown."""
 
     subject: Subject
     answer: Callable[[], str | None]
     picture: Callable[[], bytes | None] = lambda: None
+    again: Callable[[], str | None] = lambda: None
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,12 @@ class Desk:
 
         return self.models.get(("run", found.path, budget), lambda: load_run(found.path, budget=budget))
 
+    def config(self, found: Found) -> dict[str, Any]:
+        """What stands in a run's config.json. Raises `CheckpointError` for one that is not whole."""
+        from regard.train.folder import RunFolder
+
+        return RunFolder(found.path).told("settings", "data.digest", "data.test")
+
     def given(self, run: Run, given: Input) -> tuple[Given, int]:
         """(rows for a run, which of them from 0). Raises what the run raises, and `RefusedError` (422)."""
         from regard.tasks.task import Asked
@@ -97,6 +104,8 @@ def title(found: Found, given: Input) -> str:
         shown = " ".join(given.text.split())
         cut = shown if len(shown) <= _TITLE else f"{shown[:_TITLE]}…"
         return f"{found.name}: {cut}"
+    if given.part is not None:
+        return f"{found.name}: row {given.row or 1} of its test part"
     row = "" if given.row is None else f", row {given.row}"
     return f"{found.name}: {Path(str(given.file)).name}{row}"
 
@@ -134,7 +143,7 @@ def _of_run(desk: Desk, found: Found, given: Input, budget: float | None) -> Rea
             said = run.predict([text])[0]
             return f"{said.label} ({said.probability:.3f})"
 
-        return Ready(read_by_run(run, text, tokens=given.tokens), answer)
+        return Ready(read_by_run(run, text, tokens=given.tokens), answer, again=answer)
     rows, row = desk.given(run, given)
     batch = rows.part.batch(np.array([row]))
     # what explains an answer may watch the model itself, so that it comes before, and one plain pass is what is watched
@@ -146,7 +155,18 @@ def _of_run(desk: Desk, found: Found, given: Input, budget: float | None) -> Rea
         run=lambda: _passed(run, batch),
         traced=lambda recording: replace(_named(recording, explained), model=found.name),
     )
-    return Ready(subject, lambda: None if explained is None else explained.answer, lambda: _png(explained))
+    told = None if explained is None else explained.answer
+    return Ready(subject, lambda: told, lambda: _png(explained), lambda: _label(run, batch))
+
+
+def _label(run: Run, batch: Any) -> str | None:
+    """The label that a run gives to a batch of one, with its probability; None of a task without labels."""
+    if run.task.tell is None:
+        return None
+    with torch.no_grad():
+        said = run.task.tell(run.model, batch, run.setup)[0]
+    known = isinstance(said.get("label"), str) and isinstance(said.get("probability"), float)
+    return f"{said['label']} ({said['probability']:.3f})" if known else None
 
 
 def explained_by(run: Run, batch: Any) -> Explained | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,8 @@ from regard.app.failures import sentence
 from regard.spec.errors import MissingExtraError, RegardError, RunError
 
 _AGAIN = "change it, and try again"
+# options of the command line that are fields of the page
+_OPTION = re.compile(r"--(mask|score|tokens|text|file|row|target|method|budget)\b")
 _SHOWN = 300  # characters of a message that quotes what was sent
 
 
@@ -58,7 +61,7 @@ def told(error: BaseException) -> tuple[int, dict[str, str]]:
     """The status and the three sentences of an error, whatever it is; 500 for what nobody meant to raise."""
     if isinstance(error, RefusedError):
         return error.status, body(error.what, where=error.where, do=error.do)
-    message = sentence(error).removeprefix("error: ")
+    message = _OPTION.sub(r"\1", sentence(error).removeprefix("error: "))
     what, parted, do = message.rpartition("; ")
     known = body(what, do=do) if parted else body(message)
     if isinstance(error, RunError | MissingExtraError):
@@ -83,7 +86,12 @@ def of_validation(errors: Sequence[Mapping[str, Any]]) -> Json:
         return refusal(422, "the body is no JSON object", where="body", do=do)
     kind = first["loc"][0] if first["loc"] else "request"
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    return refusal(422, f"{place or kind}: {str(first['msg']).rstrip('.')}{more}", where=place or str(kind))
+    said = str(first["msg"]).rstrip(".")
+    what = f"{place or kind}: {said}"
+    if first["type"] == "value_error":  # what our own checks say is a sentence; pydantic puts its own name before it
+        said = said.removeprefix("Value error, ")
+        what = f"in {place}: {said}" if place else said
+    return refusal(422, f"{what}{more}", where=place or str(kind))
 
 
 def _short(text: str) -> str:

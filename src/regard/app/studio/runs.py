@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from regard.app.studio.damage import damage
 from regard.app.studio.folders import Folders, kind_of_folder
 from regard.app.studio.limits import Limits
 from regard.app.studio.refusals import RefusedError
@@ -16,8 +17,10 @@ from regard.spec.errors import RegardError
 from regard.tasks.settings import plain, settings_from
 from regard.tasks.task import task_named
 from regard.train.folder import RunFolder, read_json
+from regard.train.result import read_result
 
 _LOG_BYTES = 50_000_000
+_FIGURES = ("task", "core", "score", "baseline", "baseline_name", "protocol", "epochs", "minutes", "why")
 
 
 def runs(folders: Folders, limits: Limits, training: Mapping[Path, str]) -> list[dict[str, Any]]:
@@ -42,8 +45,8 @@ def log(path: Path) -> dict[str, Any]:
     folder = RunFolder(path)
     try:
         points = _points(folder)
-        config = read_json(folder.config)
-        metrics = read_json(folder.metrics) if folder.metrics.is_file() else None
+        config = folder.told("asked", "settings")
+        metrics = _metrics(folder)
         line = _line(path, config)
     except (RegardError, OSError, ValueError, KeyError, TypeError) as error:
         raise RefusedError(
@@ -55,6 +58,15 @@ def log(path: Path) -> dict[str, Any]:
     return own | {"points": points, "metrics": metrics, "config": kept, "command": line}
 
 
+def _metrics(folder: RunFolder) -> dict[str, Any] | None:
+    """As they are written, and whole; None of a run that is not done."""
+    if not folder.metrics.is_file():
+        return None
+    read_result(folder)
+    found: dict[str, Any] = read_json(folder.metrics)
+    return found
+
+
 def _points(folder: RunFolder) -> list[dict[str, Any]]:
     place = folder.record.path
     if place.is_file() and place.stat().st_size > _LOG_BYTES:
@@ -64,10 +76,13 @@ def _points(folder: RunFolder) -> list[dict[str, Any]]:
 
 def _told(path: Path, job: str | None) -> dict[str, Any]:
     row: dict[str, Any] = {"id": identity(path), "name": path.name, "path": str(path), "job": job}
-    empty = dict.fromkeys(("task", "core", "score", "baseline", "baseline_name", "protocol", "epochs", "minutes"))
+    empty = dict.fromkeys(_FIGURES)
     folder = RunFolder(path)
+    wrong = damage(path, "run")
+    if wrong is not None:
+        return row | empty | {"state": "damaged", "why": wrong}
     try:
-        config = read_json(folder.config)
+        config = folder.told("settings.task", "settings.core.kind")
         settings = config["settings"]
         row |= empty | {"task": settings["task"], "core": settings["core"]["kind"]}
         if not folder.metrics.is_file():
@@ -83,8 +98,8 @@ def _told(path: Path, job: str | None) -> dict[str, Any]:
             "epochs": metrics["training"]["epochs"],
             "minutes": metrics.get("cost", {}).get("minutes"),
         }
-    except (RegardError, OSError, KeyError, ValueError, TypeError, IndexError):
-        return row | empty | {"state": "damaged"}
+    except (RegardError, OSError, KeyError, ValueError, TypeError, IndexError) as error:
+        return row | empty | {"state": "damaged", "why": f"config.json says nothing that can be used ({error})"}
 
 
 def _best(baselines: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 
 from regard.app.studio import refusals
 from regard.app.studio.guard import Guard, hosts_of
+from regard.app.studio.protocol import protocol
 from regard.app.studio.routes import ROUTES
 from regard.app.studio.studio import Studio
 from regard.spec.errors import RegardError, RunError
@@ -91,6 +92,7 @@ def serve(
     port = int(taken.getsockname()[1])
     config = uvicorn.Config(
         application(studio, port),
+        http=protocol(),
         log_level="warning",
         access_log=False,
         server_header=False,

@@ -102,6 +102,8 @@ def _line(found: Found, given: Input, shares: Sequence[float], policy: str, toke
         each = " ".join(f"{share:g}" for share in shares)
         return f"python -c \"from regard.train import load_run; load_run('{found.path}', budget=B)\"  # B: {each}"
     spent = f"regard.Budget(fraction=B, policy=regard.{POLICIES[policy]!r})"
+    if found.kind == "run":
+        return f"regard.attend(q, k, v, budget={spent})  # in each layer; B: {', '.join(f'{one:g}' for one in shares)}"
     return f"with regard.use(model, {spent}, at_most=None): ...  # B: {', '.join(f'{share:g}' for share in shares)}"
 
 

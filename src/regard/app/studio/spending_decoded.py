@@ -20,6 +20,7 @@ from regard.app.studio.looking import told
 from regard.app.studio.readying import Desk
 from regard.app.studio.refusals import RefusedError
 from regard.app.studio.spending import HeadRow, Row, Spent, budget_of
+from regard.app.studio.spending_own import Reasons
 from regard.app.studio.subjects import Found
 from regard.lens.figures import figures
 from regard.lens.watch import watch
@@ -81,9 +82,10 @@ def _compared(job: Job, model: tuple[nn.Module, Any], ids: Tensor, ways: Ways, h
     notes = [f"Read: {count:,} tokens, the first {count // 2:,} exactly."]
     if any(isinstance(way, Allocation) for way in ways.values()):
         notes.append("The profile was made on this very text: on another one the allocation costs a little more.")
-    for ran in made.runs[:1]:
-        for what, reasons in (("ran exact", ran.left), ("was spent by window + sinks", ran.plain)):
-            notes += [f"{path} {what}: {why}" for path, why in list(reasons.items())[:1]]
+    reasons = Reasons()
+    for ran in made.runs:
+        reasons.add(float(ran.name), ran.left, ran.plain, len({head.layer for head in heads}))
+    notes += reasons.notes()
     full = _bytes(model[0], count)
     exact = _row(made.exact, 1.0, answers["exact"], heads, None, full)
     rows = tuple(_row(ran, float(ran.name), answers[ran.name], heads, ways[ran.name], full) for ran in made.runs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,15 +13,16 @@ from torch import Tensor, nn
 
 from regard.allocate.peak import extra_bytes
 from regard.allocate.sample import main_of
-from regard.allocate.use import use
 from regard.app.studio.inputs import Input
 from regard.app.studio.jobs import Job
 from regard.app.studio.looking import told
 from regard.app.studio.readying import Desk, Ready, ready
 from regard.app.studio.spending import HeadRow, Row, Spent, budget_of
+from regard.app.studio.spending_own import Reasons, spent_by
 from regard.app.studio.subjects import Found
 from regard.lens.figures import figures
 from regard.lens.watch import watch
+from regard.spec.errors import SpecError
 
 _ROUNDS = 3  # passes of which the fastest is told
 MEASURED = "error: |output - exact| / |exact| of the model's own output; seconds: one pass over the whole input"
@@ -29,12 +30,14 @@ MEASURED = "error: |output - exact| / |exact| of the model's own output; seconds
 
 @dataclass(frozen=True, eq=False)
 class _Pass:
-    """What one way of running came to."""
+    """What one way of running came to. output: None where the model gives no tensor, or its parts are called apart.
+    passes: of the model, all in all."""
 
-    output: Tensor
+    output: Tensor | None
     answer: str | None
     seconds: float
     bytes: int | None
+    passes: int
 
 
 def of_keys(job: Job, desk: Desk, found: Found, given: Input, shares: Sequence[float], policy: str) -> Spent:
@@ -44,23 +47,18 @@ def of_keys(job: Job, desk: Desk, found: Found, given: Input, shares: Sequence[f
     job.tell(0.0, f"{found.name} reads {made.subject.size}")
     heads = _heads(job, made)
     exact = _pass(made, _teller(job, 1, steps, "without a budget"), job)
-    rows, notes = [], dict[str, str]()
+    rows, reasons, everything = [], Reasons(), None
     for place, share in enumerate(shares):
         tell = _teller(job, place + 2, steps, f"on {share:.0%}")
-        with use(model, budget_of(share, policy), at_most=None) as used:
+        with spent_by(found, model, budget_of(share, policy)) as spending:
             ran = _pass(made, tell, job)
-        spending = used.spending
-        assert spending is not None
+        reasons.add(share, spending.left, spending.plain, len(spending.full))
         read, full = sum(spending.read.values()), sum(spending.full.values())
-        for what, reasons in (("ran exact", spending.left), ("was spent by window + sinks", spending.plain)):
-            notes |= {f"{path} {what}: {why}": "" for path, why in list(reasons.items())[:1]}
         own = tuple(_with(head, _read(spending.read, spending.full, head.layer)) for head in heads)
-        rows.append(
-            _row(
-                share, ran, exact, heads=own, share=read / full if full else 1.0, cache=read / _ROUNDS if full else None
-            )
-        )
-    return Spent(exact=_row(1.0, exact, exact, heads=heads), rows=tuple(rows), measured=MEASURED, notes=tuple(notes))
+        cache, everything = (read / ran.passes, full / ran.passes) if full else (None, None)
+        rows.append(_row(share, ran, exact, heads=own, share=read / full if full else 1.0, cache=cache))
+    whole = _row(1.0, exact, exact, heads=heads, cache=everything)
+    return Spent(exact=whole, rows=tuple(rows), measured=MEASURED, notes=tuple(reasons.notes()))
 
 
 def of_tokens(job: Job, desk: Desk, found: Found, given: Input, shares: Sequence[float]) -> Spent:
@@ -90,8 +88,9 @@ def _row(
     share: float | None = 1.0,
     cache: float | None = None,
 ) -> Row:
-    same = ran.output.shape == exact.output.shape
-    error = float((ran.output - exact.output).norm() / exact.output.norm().clamp_min(1e-30)) if same else None
+    error = None
+    if ran.output is not None and exact.output is not None and ran.output.shape == exact.output.shape:
+        error = float((ran.output - exact.output).norm() / exact.output.norm().clamp_min(1e-30))
     return Row(
         fraction=fraction,
         share=share,
@@ -107,7 +106,7 @@ def _row(
 def _pass(made: Ready, tell: Callable[[float, str], None], job: Job) -> _Pass:
     """The fastest of a few passes, and what the first one took and gave."""
     seconds = []
-    with told(made.subject.model, tell, job.check), torch.no_grad(), _captured(made.subject.model) as outputs:
+    with told(made.subject.model, tell, job.check), torch.no_grad(), _captured(made.subject.model) as seen:
         for round_ in range(_ROUNDS):
             began = time.perf_counter()
             if round_:
@@ -115,22 +114,30 @@ def _pass(made: Ready, tell: Callable[[float, str], None], job: Job) -> _Pass:
             else:
                 _, peak = extra_bytes(made.subject.run)
             seconds.append(time.perf_counter() - began)
-        answer = made.answer()
-    return _Pass(outputs[0], answer, min(seconds[1:]), peak)
+        answer = made.again()
+    return _Pass(seen.output, answer, min(seconds[1:]), peak, seen.passes or _ROUNDS)
+
+
+@dataclass
+class _Seen:
+    output: Tensor | None = None
+    passes: int = 0
 
 
 @contextmanager
-def _captured(model: nn.Module) -> Iterator[list[Tensor]]:
-    """What the model gave, each time it was called in this block."""
-    outputs: list[Tensor] = []
+def _captured(model: nn.Module) -> Iterator[_Seen]:
+    """What the model gave when it was first called in this block, and how often it was."""
+    seen = _Seen()
 
     def keep(_: nn.Module, __: Any, output: Any) -> None:
-        if not outputs:
-            outputs.append(main_of(output).detach().double().clone())
+        seen.passes += 1
+        if seen.output is None:
+            with suppress(SpecError):  # no tensor: the answer alone is told
+                seen.output = main_of(output).detach().double().clone()
 
     handle = model.register_forward_hook(keep)
     try:
-        yield outputs
+        yield seen
     finally:
         handle.remove()
 

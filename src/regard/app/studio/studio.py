@@ -37,7 +37,7 @@ class Studio:
 
     def __post_init__(self) -> None:
         self.subjects = Subjects(self.folders, self.limits)
-        self.looks = Looks(self.limits.looks_bytes)
+        self.looks = Looks(self.limits.looks_bytes, self.limits.looks)
         self.desk = Desk(self.folders, self.limits, Held(self.limits.models))
         self.drawing = BoundedSemaphore(self.limits.tiles)
         self.jobs = Jobs(self.limits, forget=self._forget)

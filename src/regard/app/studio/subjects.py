@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from regard.app.studio.damage import config_of, damage
 from regard.app.studio.folders import Folders, kind_of_folder
 from regard.app.studio.limits import Limits
 from regard.app.studio.refusals import RefusedError
+from regard.spec.errors import RegardError
 
+ROOMS = ("look", "why", "spend")
 _FRESH = 3.0  # seconds for which what was found is taken as it is
 _VISITED = 2_000  # folders that are looked into at most
 _PASSED = {"node_modules", "__pycache__", "site-packages", "checkpoint", "vocab"}
-_CONFIG_BYTES = 4_000_000
 # The section of a run's settings that says what its inputs are; the first that is there counts.
 _SECTIONS = (
     ("members", "text"), ("sound", "sound"), ("series", "series"), ("events", "events"), ("table", "table"),
@@ -29,9 +30,11 @@ _SECTIONS = (
 
 @dataclass(frozen=True)
 class Found:
-    """One model. id: by its path. takes: what its inputs are. typed: whether an input can be a typed text.
+    """One model. id: by its path. takes: what its inputs are. typed: whether an input can be a typed text. can: the
+    rooms it can be used in; cannot: of the others, why not.
 
-    facts: what else the page shows of it (task, layers, heads, core, labels, roles).
+    facts: what else the page shows of it (task, layers, heads, core, labels, roles; of a run how many rows of its test
+    part can be asked about, None where they are not in the folders).
     """
 
     id: str
@@ -41,6 +44,7 @@ class Found:
     typed: bool
     policies: tuple[str, ...]
     can: tuple[str, ...]
+    cannot: dict[str, str] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -51,7 +55,7 @@ class Found:
         """As the page reads it."""
         own: dict[str, Any] = {"id": self.id, "kind": self.kind, "name": self.name, "path": str(self.path)}
         own |= {"takes": self.takes, "typed": self.typed, "policies": list(self.policies), "can": list(self.can)}
-        return own | self.facts
+        return own | {"cannot": self.cannot} | self.facts
 
 
 class Subjects:
@@ -111,16 +115,20 @@ def identity(path: Path) -> str:
 
 
 def subject_of(path: Path, folders: Folders) -> Found | None:
-    """What lies in a folder; None where it cannot be read, where it is a run that is not done, or where one of its
-    files is a link that leads out of the folders."""
+    """What lies in a folder, a damaged one with the reason; None where it is a run that is not done, or where one of
+    its files is a link that leads out of the folders."""
+    kind = kind_of_folder(path)
     try:
         if not all(folders.holds(one.resolve()) for one in path.iterdir()):
             return None
-        if kind_of_folder(path) == "run":
-            return _run(path) if (path / "metrics.json").is_file() else None
-        return _model(path)
-    except (OSError, RuntimeError, ValueError, KeyError, TypeError, AttributeError):
-        return None  # damaged: it is told as such among the runs
+        wrong = damage(path, kind)
+        if wrong is None and kind == "run":
+            return _run(path, folders) if (path / "metrics.json").is_file() else None
+        if wrong is None:
+            return _model(path)
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError, AttributeError, RegardError) as error:
+        wrong = f"config.json says nothing that can be used ({type(error).__name__}: {error})"
+    return Found(identity(path), kind, path, "text", False, (), (), dict.fromkeys(ROOMS, f"it is damaged: {wrong}"))
 
 
 def input_of(settings: dict[str, Any]) -> str:
@@ -141,11 +149,12 @@ def _below(path: Path, folders: Folders) -> list[Path]:
     return [one for one in inner if folders.holds(one) and path in one.parents]
 
 
-def _run(path: Path) -> Found:
+def _run(path: Path, folders: Folders) -> Found:
+    from regard.app.studio.own_part import data_of
     from regard.tasks.catalogue import TASKS
     from regard.tasks.task import task_named
 
-    config = _json(path / "config.json")
+    config = config_of(path / "config.json")
     settings = config["settings"]
     task = task_named(settings["task"], TASKS)
     core = settings.get("core", {})
@@ -156,19 +165,32 @@ def _run(path: Path) -> Found:
         "heads": core.get("heads"),
         "labels": [str(one) for one in config.get("facts", config).get("labels", [])],
         "roles": list(task.roles),
+        "test_rows": _test_rows(config) if task.read is not None and data_of(config, folders) is not None else None,
     }
     typed = task.typed is not None
-    looks = ("look",) if typed or (task.read is not None and task.explain is not None) else ()
-    asks = ("why",) if looks else ()
-    # a run's own layers are no calls that `use` takes over; what they have is a budget of tokens
-    budgeted = core.get("kind") == "transformer" and "core.budget" not in task.unused and "text" in task.roles
-    spends = ("spend",) if looks and typed and budgeted else ()
-    policies = ("tokens",) if spends else ()
-    return Found(identity(path), "run", path, input_of(settings), typed, policies, (*looks, *asks, *spends), facts)
+    cannot: dict[str, str] = {}
+    if not typed and (task.read is None or task.explain is None):
+        cannot |= dict.fromkeys(ROOMS, "a run of this task reads neither a typed text nor rows of a file")
+    if core.get("kind") != "transformer":
+        cannot["spend"] = "its attention is one query with learned scores: budgets choose keys by dot products"
+    # a share of the tokens is the run's own budget; the others are shares of the keys that its layers read
+    dropping = typed and "core.budget" not in task.unused and "text" in task.roles
+    policies = () if "spend" in cannot else (("tokens",) if dropping else ()) + ("focus", "window")
+    return Found(identity(path), "run", path, input_of(settings), typed, policies, _rooms(cannot), cannot, facts)
+
+
+def _test_rows(config: Mapping[str, Any]) -> int | None:
+    """How many rows its test part has; None of a run that does not say so."""
+    count = (config.get("data") or {}).get("test")
+    return count if isinstance(count, int) and count > 0 else None
+
+
+def _rooms(cannot: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(room for room in ROOMS if room not in cannot)
 
 
 def _model(path: Path) -> Found:
-    config = _json(path / "config.json") if (path / "config.json").is_file() else {}
+    config = config_of(path / "config.json") if (path / "config.json").is_file() else {}
     inner = config.get("text_config") or config.get("vision_config") or config
     sees = "vision_config" in config or config.get("model_type") in _PICTURES
     looks_at = sees and (path / "preprocessor_config.json").is_file()
@@ -176,9 +198,9 @@ def _model(path: Path) -> Found:
     reads = reads or not (path / "config.json").is_file()  # a GGUF file brings its own
     takes = "picture" if looks_at and not reads else "text"
     writes = not config or str((config.get("architectures") or [""])[0]).endswith(_WRITERS)
-    policies = (("focus", "window", "allocated") if writes else ("focus", "window")) if takes == "text" else ()
+    policies = ("focus", "window", "allocated") if writes and takes == "text" else ("focus", "window")
     answers = not config or _answers(str((config.get("architectures") or [""])[0]))
-    can = ("look", *(("why",) if answers else ()), *(("spend",) if takes == "text" else ()))
+    cannot = {} if answers else {"why": "it has no head that answers: what it gives are numbers for another model"}
     facts: dict[str, Any] = {
         "task": None,
         "core": config.get("model_type"),
@@ -189,7 +211,7 @@ def _model(path: Path) -> Found:
         "writes": writes,
         "pictures": looks_at,
     }
-    return Found(identity(path), "model", path, takes, takes == "text", policies, can, facts)
+    return Found(identity(path), "model", path, takes, takes == "text", policies, _rooms(cannot), cannot, facts)
 
 
 def _answers(architecture: str) -> bool:
@@ -201,12 +223,3 @@ def _answers(architecture: str) -> bool:
 
 _WRITERS = ("ForCausalLM", "LMHeadModel")  # of which transformers' older decoders have the second
 _PICTURES = ("vit", "deit", "beit", "dinov2", "dinov3_vit", "siglip_vision_model", "clip_vision_model")
-
-
-def _json(path: Path) -> dict[str, Any]:
-    if path.stat().st_size > _CONFIG_BYTES:
-        raise ValueError(f"{path.name} is too large for a configuration")
-    found = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(found, dict):
-        raise TypeError(f"{path.name} holds no object")
-    return found

@@ -29,6 +29,7 @@ from regard.tasks.catalogue import TASKS
 from regard.tasks.settings import Settings
 from regard.tasks.task import task_named
 from regard.train.folder import RunFolder, read_json
+from regard.train.result import read_result
 
 if TYPE_CHECKING:
     from regard.app.studio.studio import Studio
@@ -145,7 +146,8 @@ def train(job: Job, asked: Asked) -> dict[str, Any]:
 
 
 def result(folder: Path) -> dict[str, Any]:
-    """What stands in a run's metrics.json."""
+    """What stands in a run's metrics.json. Raises `CheckpointError` for one that is not whole."""
+    read_result(RunFolder(folder))
     found = read_json(RunFolder(folder).metrics)
     return {
         "run": identity(folder),

@@ -27,8 +27,16 @@ def look_line(found: Found, given: Input, *, top: int, pictures: bool = False) -
     return before + shlex.join([*parts, "--out", "report.html"])
 
 
-def explain_line(found: Found, given: Input, methods: Sequence[str] = (), target: str | None = None) -> str:
-    """`regard explain`, a line a method."""
+def explain_line(
+    found: Found,
+    given: Input,
+    methods: Sequence[str] = (),
+    target: str | None = None,
+    *,
+    sample: tuple[str, str | None, int] | None = None,
+    html: bool = True,
+) -> str:
+    """`regard explain`, a line a method. sample: (file, column, how many) to measure on too."""
     parts = ["regard", "explain", *(["--model"] if found.kind == "model" else []), str(found.path)]
     if given.text is not None:
         parts += ["--text", given.text]
@@ -38,8 +46,14 @@ def explain_line(found: Found, given: Input, methods: Sequence[str] = (), target
         parts += ["--data", str(given.file), "--row", str(given.row or 1)]
     if target is not None:
         parts += ["--target", target]
+    if sample is not None and (given.text is not None or sample[0] == given.file):
+        file, column, count = sample
+        parts += [] if "--data" in parts else ["--data", file]
+        parts += [] if column is None or found.kind == "model" else ["--column", f"text={column}"]
+        parts += ["--evidence", str(count)]
     each = [["--method", method] for method in methods] or [[]]
-    return "\n".join(shlex.join([*parts, *one, "--html", "page.html"]) for one in each)
+    page = ["--html", "page.html"] if html else []
+    return "\n".join(shlex.join([*parts, *one, *page]) for one in each)
 
 
 def spend_line(found: Found, given: Input, fractions: Sequence[float], tokens: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +16,10 @@ from regard.app.studio.looking import told
 from regard.app.studio.picture import units
 from regard.app.studio.readying import Desk, explained_by
 from regard.app.studio.subjects import Found
-from regard.lens.units import Units
+from regard.app.studio.typed import explain_line
+from regard.app.studio.why_looked import ATTENTION, LIMITS, looked_at, picture_of
+from regard.app.studio.why_measured import measured
+from regard.app.studio.why_sample import Sample, SampleOf, sampled
 from regard.spec.errors import MissingExtraError, RegardError, RunError, SpecError
 
 if TYPE_CHECKING:
@@ -27,14 +30,6 @@ if TYPE_CHECKING:
     from regard.train.run import Run
 
 BEST = "best"
-ATTENTION = "attention"  # where a run can only say where it looked
-_LONGEST = 120.0  # seconds that measuring may take, as the first pass lets expect
-_DRAWS = 20
-_TRIED = 4  # passes by which the time of one is told
-LIMITS = (
-    "A weight says how much a method lays on a unit, not that the unit alone made the answer: read it beside its "
-    "evidence. An answer may rest on units together."
-)
 
 
 def methods() -> list[dict[str, Any]]:
@@ -54,9 +49,17 @@ def methods() -> list[dict[str, Any]]:
 
 
 def why(
-    job: Job, desk: Desk, found: Found, given: Input, *, target: str | None, methods: Sequence[str]
+    job: Job,
+    desk: Desk,
+    found: Found,
+    given: Input,
+    *,
+    target: str | None,
+    methods: Sequence[str],
+    sample: SampleOf | None = None,
 ) -> dict[str, Any]:
-    """Asks why the model gives its answer (or `target`), by each method, and measures how faithful each is.
+    """Asks why the model gives its answer (or `target`), by each method, and measures how faithful each is, on this
+    input and on those of a `sample`.
 
     Raises whatever reading the model or its input raises; `SpecError` for a method or target that is not there.
     """
@@ -64,14 +67,15 @@ def why(
     job.tell(0.0, f"reading {found.name}")
     model, others = _question(job, desk, found, given, target)
     if model is None:
+        job.command = explain_line(found, given, html=others["page"])  # which writes no page where there is nothing
         return others
     question = model
+    more = None if sample is None else sampled(desk, found, given, sample)
     job.tell(0.05, f"{found.name} says {question.target}")
     module = None if question.attention is None else question.attention.model
-    if module is None:
-        return _answered(job, question, methods, others)
-    with told(module, lambda *_: None, job.check):
-        return _answered(job, question, methods, others)
+    with told(module, lambda *_: None, job.check) if module is not None else nullcontext():
+        made = _answered(job, question, methods, others, more)
+    return made | {"picture": picture_of(desk, found, given) if question.units.grid is not None else None}
 
 
 def _check(methods: Sequence[str]) -> None:
@@ -101,7 +105,7 @@ def _question(
         looked = None if target is not None else explained_by(run, rows.part.batch(np.array([row])))
         if looked is None:
             raise
-        return None, _looked_at(looked, str(error))
+        return None, looked_at(looked, str(error))
     return question, _answers(run, rows, row)
 
 
@@ -115,7 +119,9 @@ def _answers(run: Run, rows: Given, row: int) -> dict[str, float]:
     return dict(listed) if isinstance(listed, Mapping) else {}
 
 
-def _answered(job: Job, question: Question, methods: Sequence[str], answers: Mapping[str, float]) -> dict[str, Any]:
+def _answered(
+    job: Job, question: Question, methods: Sequence[str], answers: Mapping[str, float], more: Sample | None
+) -> dict[str, Any]:
     from regard.lens.explain import PASSES, weigh
     from regard.lens.methods import METHODS
 
@@ -145,65 +151,24 @@ def _answered(job: Job, question: Question, methods: Sequence[str], answers: Map
     if not made:
         reasons = "; ".join(": ".join(one.values()) for one in left)
         raise SpecError(f"no method can explain this answer: {reasons}")
-    evidence, chosen, note = _measured(job, question, made)
+    found = measured(job, question, made, more)
     return {
         "target": question.target,
         "probability": question.probability,
         "quantity": question.quantity,
         "targets": sorted(answers.items(), key=lambda pair: -pair[1]) or [[question.target, question.probability]],
         "units": units(question.units),
-        "best": chosen,
-        "note": note,
+        "best": found.best,
+        "tied": list(found.tied),
+        "note": found.note,
         "limits": LIMITS,
         "left_out": left,
-        "notes": list(question.notes),
+        "notes": [*question.notes, *found.notes],
         "explanations": [
-            _plain(one, evidence.get(name), seconds[name], chosen=name == chosen) for name, one in made.items()
+            _plain(one, found.evidence.get(name), seconds[name], chosen=name == found.best)
+            for name, one in made.items()
         ],
     }
-
-
-def _measured(
-    job: Job, question: Question, made: Mapping[str, Explanation]
-) -> tuple[dict[str, Evidence], str | None, str]:
-    """(evidence by method, the most faithful of them, why), or why there is none."""
-    from regard.lens.evidence import evidence_for
-    from regard.lens.faithfulness import BASELINES, SHARES, choose
-
-    each = _partial_inputs(len(made) + _DRAWS + len(BASELINES) - 1, len(question.units), len(SHARES))
-    once = _seconds(question)
-    ways = tuple(question.ways)
-    if once * each * len(ways) > _LONGEST:
-        ways = (question.default,)
-    if once * each > _LONGEST:
-        minutes = once * each / 60
-        said = f"Not measured: about {each:,} passes of the model, {minutes:.0f} minutes. Give a shorter input."
-        return {}, None, said
-    job.tell(0.55, f"measuring how faithful: {each * len(ways):,} passes of the model")
-    weights = {name: one.weights for name, one in made.items()}
-    first = evidence_for(question, weights, next(iter(weights)), ways=ways, draws=_DRAWS)
-    chosen = choose(first.here)
-    found = {
-        name: replace(
-            first, method=name, taken=tuple(question.units.texts[at] for at, _ in one.heaviest(len(first.taken)))
-        )
-        for name, one in made.items()
-    }
-    return found, chosen.name, f"{chosen.name}: {chosen.why}"
-
-
-def _partial_inputs(orders: int, units: int, shares: int) -> int:
-    """At most so many of one way: each order asks twice about each share, without its heaviest units and with them
-    alone, and few units have few parts."""
-    return min(2 * orders * shares, 1 << min(units, 30))
-
-
-def _seconds(question: Question) -> float:
-    """Of one pass, by a few that go together."""
-    whole = torch.ones(_TRIED, len(question.units), dtype=torch.bool)
-    began = time.perf_counter()
-    question.scores(whole)
-    return (time.perf_counter() - began) / _TRIED
 
 
 def _plain(one: Explanation, evidence: Evidence | None, seconds: float, *, chosen: bool) -> dict[str, Any]:
@@ -235,22 +200,5 @@ def _rows(evidence: Evidence) -> list[dict[str, Any]]:
             **{name: found.value for name, found in one.baselines.items()},
             "inputs": one.explanation.inputs,
         }
-        for one in evidence.compared(sample=False)
+        for one in (*evidence.compared(sample=True), *evidence.compared(sample=False))
     ]
-
-
-def _looked_at(found: Any, reason: str) -> dict[str, Any]:
-    """Where a run looked, without evidence."""
-    texts = tuple(unit.name for unit in found.units)
-    weights = [unit.weight for unit in found.units]
-    seen = found.picture
-    grid = (seen.rows, seen.columns) if seen is not None and seen.rows * seen.columns == len(texts) else None
-    explanation = {
-        "method": ATTENTION, "about": found.how, "signed": False, "how": found.how, "seconds": 0.0, "weights": weights,
-        "chosen": True, "evidence": None,
-    }  # fmt: skip
-    return {
-        "target": found.answer, "probability": None, "quantity": "probability", "targets": [],
-        "units": units(Units(texts, found.kind, grid=grid)), "best": None, "note": f"Not measured: {reason}.",
-        "limits": LIMITS, "left_out": [], "notes": [], "explanations": [explanation],
-    }  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from regard.app.studio.folders import kind_of_file
 from regard.app.studio.inputs import Input
 from regard.app.studio.readying import Desk
@@ -16,11 +18,24 @@ from regard.lens.question import Question
 def question_of_folder(desk: Desk, found: Found, given: Input, target: str | None) -> Question:
     """Raises `DataError` for a model that cannot be read or has no head that answers, `SpecError` for a target that is
     not there."""
-    place = ModelFolder.of(found.path)
     if given.file is not None and kind_of_file(desk.file_of(given)) == "picture":
         picture = picture_from(desk.file_of(given))
-        processor, model = desk.models.get(("sees", found.path), lambda: (place.image_processor(), answering(place)))
+        processor, model = seeing(desk, found)
         return ask(model, picture, target, processor=processor)
     text = desk.text_of(given)
-    tokenizer, model = desk.models.get(("answers", found.path), lambda: (place.tokenizer(), answering(place)))
+    tokenizer, model = answers(desk, found)
     return ask(model, text, target, tokenizer=tokenizer, words=True)
+
+
+def answers(desk: Desk, found: Found) -> tuple[Any, Any]:
+    """(tokenizer, the model with the head that answers). Raises as `question_of_folder`."""
+    place = ModelFolder.of(found.path)
+    made: tuple[Any, Any] = desk.models.get(("answers", found.path), lambda: (place.tokenizer(), answering(place)))
+    return made
+
+
+def seeing(desk: Desk, found: Found) -> tuple[Any, Any]:
+    """(image processor, the model with the head that answers). Raises as `question_of_folder`."""
+    place = ModelFolder.of(found.path)
+    made: tuple[Any, Any] = desk.models.get(("sees", found.path), lambda: (place.image_processor(), answering(place)))
+    return made

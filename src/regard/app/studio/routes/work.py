@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from regard.app.studio.inputs import Input, input_of
 from regard.app.studio.jobs import Job
 from regard.app.studio.look import Look
 from regard.app.studio.looking import look, summary
+from regard.app.studio.own_part import own_row
 from regard.app.studio.picture import picture
 from regard.app.studio.readying import title
 from regard.app.studio.refusals import Json, RefusedError
@@ -25,6 +27,7 @@ from regard.app.studio.subjects import Found
 from regard.app.studio.training import asked_for, train
 from regard.app.studio.typed import explain_line, look_line
 from regard.app.studio.why import why
+from regard.app.studio.why_sample import SampleOf
 
 
 def router(studio: Studio) -> APIRouter:
@@ -50,21 +53,29 @@ class _Work:
 
         def work(job: Job) -> Any:
             began = time.monotonic()
-            seen = look(job, self.studio.desk, found, given, top=body.top, sinks=body.sinks, budget=body.budget)
+            own = self._own(job, found, given, lambda one: look_line(found, one, top=body.top))
+            seen = look(job, self.studio.desk, found, own, top=body.top, sinks=body.sinks, budget=body.budget)
             return summary(seen, _keep(self.studio, job, seen), began)
 
         job = self.studio.jobs.submit("look", title(found, given), body.model_dump(exclude_none=True), work)
         pictures = given.file is not None and kind_of_file(self.studio.desk.file_of(given)) == "picture"
-        job.command = look_line(found, given, top=body.top, pictures=pictures)
+        if given.part is None:
+            job.command = look_line(found, given, top=body.top, pictures=pictures)
         return _made(job)
 
     def compare(self, body: CompareBody) -> Response:
         pairs = [_checked(self.studio, subject, given, "look") for subject, given in body.pairs()]
 
+        def lines(inputs: Sequence[Input]) -> str:
+            both = zip(pairs, inputs, strict=True)
+            return "\n".join(look_line(found, given, top=body.top) for (found, _), given in both)
+
         def work(job: Job) -> Any:
+            inputs = [self._own(job, pairs[0][0], given) for _, given in pairs]
+            job.command = lines(inputs)
             seen = [
                 look(job, self.studio.desk, found, given, top=body.top, tell=_half(job, place))
-                for place, (found, given) in enumerate(pairs)
+                for place, ((found, _), given) in enumerate(zip(pairs, inputs, strict=True))
             ]
             for one in seen:
                 _keep(self.studio, job, one)
@@ -72,17 +83,29 @@ class _Work:
 
         names = " beside ".join(title(found, given) for found, given in pairs)
         job = self.studio.jobs.submit("compare", names, body.model_dump(exclude_none=True), work)
-        job.command = "\n".join(look_line(found, given, top=body.top) for found, given in pairs)
+        if all(given.part is None for _, given in pairs):
+            job.command = lines([given for _, given in pairs])
         return _made(job)
 
     def why(self, body: WhyBody) -> Response:
         found, given = _checked(self.studio, body.subject, input_of(body), "why")
+        sample = SampleOf(body.sample, body.column, body.inputs) if body.sample is not None or body.own else None
+        if body.sample is not None:
+            self.studio.folders.data(body.sample, self.studio.limits.file_bytes, where="sample")
+        if body.own:
+            _checked_part(found, None)
+
+        def line(own: Input) -> str:
+            more = None if body.sample is None else (body.sample, body.column, body.inputs)
+            return explain_line(found, own, [] if body.methods == ["best"] else body.methods, body.target, sample=more)
 
         def work(job: Job) -> Any:
-            return why(job, self.studio.desk, found, given, target=body.target, methods=body.methods)
+            own = self._own(job, found, given, line)
+            return why(job, self.studio.desk, found, own, target=body.target, methods=body.methods, sample=sample)
 
         job = self.studio.jobs.submit("why", title(found, given), body.model_dump(exclude_none=True), work)
-        job.command = explain_line(found, given, [] if body.methods == ["best"] else body.methods, body.target)
+        if given.part is None:
+            job.command = line(given)
         return _made(job)
 
     def spend(self, body: SpendBody) -> Response:
@@ -96,7 +119,8 @@ class _Work:
             )
 
         def work(job: Job) -> Any:
-            return spend(job, self.studio.desk, found, given, fractions=body.fractions, policy=body.policy)
+            own = self._own(job, found, given)
+            return spend(job, self.studio.desk, found, own, fractions=body.fractions, policy=body.policy)
 
         job = self.studio.jobs.submit("spend", title(found, given), body.model_dump(exclude_none=True), work)
         return _made(job)
@@ -112,6 +136,16 @@ class _Work:
         job.command, job.place = asked.line, str(asked.folder)
         return _made(job)
 
+    def _own(self, job: Job, found: Found, given: Input, line: Callable[[Input], str] | None = None) -> Input:
+        """The input; of a row of the run's own test part, that row of its file, which the command line names too."""
+        if given.part is None:
+            return given
+        job.tell(0.0, "finding the rows of the test part")
+        own = own_row(self.studio.desk, found, given)
+        if line is not None:
+            job.command = line(own)
+        return own
+
 
 def _made(job: Job) -> Response:
     return Json({"job": job.id}, status_code=202)
@@ -123,7 +157,7 @@ def _checked(studio: Studio, subject: str, given: Input, room: str) -> tuple[Fou
     if room not in found.can:
         raise RefusedError(
             422,
-            f"{found.name} cannot be used here ({', '.join(found.can) or 'nowhere'})",
+            f"{found.name} cannot be used here: {found.cannot[room]}",
             where="subject",
             do="choose another model",
         )
@@ -131,7 +165,23 @@ def _checked(studio: Studio, subject: str, given: Input, room: str) -> tuple[Fou
         raise RefusedError(422, f"{found.name} reads no typed text", where="text", do="give a file, and a row of it")
     if given.file is not None:
         studio.desk.file_of(given)
+    if given.part is not None:
+        _checked_part(found, given.row)
     return found, given
+
+
+def _checked_part(found: Found, row: int | None) -> None:
+    rows = found.facts.get("test_rows")
+    if rows is None:
+        raise RefusedError(
+            422,
+            f"{found.name} has no test part that can be read here",
+            where="part",
+            do="give a file, and a row of it",
+        )
+    if row is not None and row > rows:
+        what = f"row {row}: the test part of {found.name} has {rows:,} rows"
+        raise RefusedError(422, what, where="row", do="ask for one of them")
 
 
 def _keep(studio: Studio, job: Job, seen: Look) -> int:

@@ -1,0 +1,169 @@
+"""A run's own test part in the studio: rows that it was neither trained nor validated on, out of the folders alone."""
+
+import json
+import shutil
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from safetensors.torch import load_file
+from starlette.testclient import TestClient
+from tests.app.studio.conftest import EXAMPLES, HERE, PORT
+from tests.app.studio.sentences import chinese
+
+from regard.app.studio.folders import Folders
+from regard.app.studio.inputs import Input
+from regard.app.studio.own_part import _places, data_of, own_places, own_row
+from regard.app.studio.refusals import RefusedError
+from regard.app.studio.server import application
+from regard.app.studio.studio import Studio
+from regard.tasks.event import unheard
+from regard.tasks.task import Asked
+
+
+def _with_data(trained, folder):
+    """The run and its file in one folder, of which its config.json knows."""
+    shutil.copytree(trained, folder / "films")
+    shutil.copy(EXAMPLES / "reviews.csv", folder / "reviews.csv")
+    path = folder / "films" / "config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    for section in ("asked", "settings"):
+        config[section]["data"]["path"] = str(folder / "reviews.csv")
+    path.write_text(json.dumps(config), encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def own(trained, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("own")
+    _with_data(trained, folder)
+    made = Studio.of([folder])
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def films(own):
+    (found,) = own.subjects.all()
+    return found
+
+
+def test_its_rows_are_those_that_the_split_holds_out(own, films):
+    assert films.facts["test_rows"] == 24
+    path, places = own_places(own.desk, films)
+    run = own.desk.run(films)
+    rows = run.given(Asked(path, truths=False))
+    held = run.task.prepare(run.settings, run.setup.kept, unheard).rows.test
+    assert {rows.shown[place] for place in places} == {row.text for row in held}
+    assert len(places) == len(set(places)) == 24
+    seen = set(load_file(films.path / "seen.safetensors")["marks"].tolist())
+    assert not seen & {int(rows.marks[place]) for place in places}
+
+
+def test_a_row_of_it_is_a_row_of_its_file(own, films):
+    path, places = own_places(own.desk, films)
+    assert own_row(own.desk, films, Input(part="test", row=2)) == Input(file=str(path), row=places[1] + 1)
+    assert own_row(own.desk, films, Input(part="test")).row == places[0] + 1
+    with pytest.raises(RefusedError, match="row 25: the test part of films has 24 rows") as told:
+        own_row(own.desk, films, Input(part="test", row=25))
+    assert chinese(told.value.what) is not None
+
+
+def test_a_file_that_has_changed_since_is_refused(trained, tmp_path):
+    _with_data(trained, tmp_path)
+    with (tmp_path / "reviews.csv").open("a", encoding="utf-8") as file:
+        file.write("quite new,positive\n")
+    studio = Studio.of([tmp_path])
+    (found,) = studio.subjects.all()
+    with pytest.raises(RefusedError, match=r"reviews.csv is no longer what films was trained on") as told:
+        own_row(studio.desk, found, Input(part="test"))
+    assert (told.value.status, told.value.where) == (409, "part")
+    studio.close()
+
+
+def test_only_what_lies_in_the_folders_is_read(tmp_path):
+    for name in ("in", "out"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "rows.csv").write_text("text,label\n", encoding="utf-8")
+    (tmp_path / "in" / "link.csv").symlink_to(tmp_path / "out" / "rows.csv")
+    folders = Folders.of([tmp_path / "in"])
+
+    def lies(**data):
+        return data_of({"settings": {"data": data}}, folders)
+
+    inside = tmp_path / "in" / "rows.csv"
+    assert lies(path=str(inside)) == inside
+    assert lies(path=str(tmp_path / "out" / "rows.csv"), test_path=str(inside)) == inside
+    assert lies(path=str(tmp_path / "out" / "rows.csv")) is None
+    assert lies(path=str(tmp_path / "in" / ".." / "out" / "rows.csv")) is None
+    assert lies(path=str(tmp_path / "in" / "link.csv")) is None
+    assert lies(path=str(tmp_path / "in" / "gone.csv")) is None
+    assert lies(source="movie-reviews", test_path=str(inside)) is None
+    assert lies() is None
+
+
+@pytest.mark.parametrize(("count", "places"), [(3, [1, 3, 4]), (2, [3, 4]), (5, None)])
+def test_inputs_with_several_answers_are_in_no_part(tmp_path, count, places):
+    """Marks 1 (seen), 2 twice with two answers, 3 and 4: unseen are 2, 3 and 4, and without the contradiction 3, 4."""
+    given = SimpleNamespace(marks=np.array([1, 2, 2, 3, 4]), part=SimpleNamespace(truths=np.array([0, 0, 1, 1, 0])))
+    run = SimpleNamespace(given=lambda _: given, trained_on=lambda rows, place: bool(rows.marks[place] == 1))
+    if places is None:
+        with pytest.raises(RefusedError, match="cannot be told: 2 were not trained on, and it had 5"):
+            _places(run, tmp_path, count)
+    else:
+        assert _places(run, tmp_path, count) == places
+
+
+@pytest.fixture(scope="module")
+def asked(own):
+    """(kind, body) -> the job, done; or the refusal."""
+    client = TestClient(application(own, PORT), base_url=HERE, headers={"X-Regard-Token": own.token})
+
+    def ask(kind, **body):
+        made = client.post(f"/api/jobs/{kind}", json=body)
+        if made.status_code != 202:
+            return made.json()["error"]
+        job, until = own.jobs[made.json()["job"]], time.monotonic() + 120
+        while not job.is_over and time.monotonic() < until:
+            time.sleep(0.02)
+        return client.get(f"/api/jobs/{job.id}").json()
+
+    return ask
+
+
+def test_why_on_a_row_of_it_and_on_its_other_rows(asked, own, films):
+    found = asked("why", subject=films.id, part="test", row=1, methods=["occlusion"], own=True, inputs=3)
+    assert found["state"] == "done", found["error"]
+    _, places = own_places(own.desk, films)
+    assert f"--data {films.path.parent / 'reviews.csv'} --row {places[0] + 1} " in found["command"]
+    lines = found["result"]["explanations"][0]["evidence"]["lines"]
+    assert "the run was trained or validated on none of the 2 further inputs" in lines
+    assert not any(line.startswith("this input is a row") for line in lines)
+
+
+def test_a_look_at_a_row_of_it(asked, films):
+    found = asked("look", subject=films.id, part="test", row=3)
+    assert found["state"] == "done", found["error"]
+    assert found["title"] == "films: row 3 of its test part"
+
+
+@pytest.mark.parametrize(
+    ("body", "where", "what"),
+    [
+        ({"part": "train"}, "part", "part: Input should be 'test'"),
+        ({"part": "test", "text": "a"}, "body", "give one of text, file and part"),
+        ({"part": "test", "row": 25}, "row", "row 25: the test part of films has 24 rows"),
+        ({"text": "a", "row": 1}, "body", "row goes with file or part"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(asked, films, body, where, what):
+    error = asked("look", subject=films.id, **body)
+    assert (error["where"], error["what"]) == (where, what)
+    assert chinese(what) is not None
+
+
+def test_a_run_whose_data_lie_elsewhere_and_a_model_have_none(client, subjects):
+    for name in ("reviews", "bert"):
+        answer = client.post("/api/jobs/look", json={"subject": subjects[name], "part": "test"})
+        assert (answer.status_code, answer.json()["error"]["where"]) == (422, "part")
+        assert chinese(answer.json()["error"]["what"]) is not None
