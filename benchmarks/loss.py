@@ -17,9 +17,8 @@ below 5.3). Its presses read the same texts, with a cache as large as the share 
 with that share of the prompt and all later tokens beside it.
 
 What was measured is kept in the cache folder, and measured again only where the code it depends on has changed: an
-interrupted run goes on where it stopped. `--model` runs one model, also beside a run of the other; its table goes to
-results/smoke, and a last run without it, which has nothing left to measure, writes the whole. Nothing is timed. Needs
-`regard data get` of the models and of austen.
+interrupted run goes on where it stopped. `--model` runs one model; what is recorded of the others stays. Nothing is
+timed. Needs `regard data get` of the models and of austen.
 """
 
 from __future__ import annotations
@@ -27,6 +26,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,12 +64,14 @@ def main() -> int:
     smoke = asked == SMOKE
     if smoke:
         given.model, given.tokens, given.scored, given.places = ["gemma3-270m"], 2048, 64, 1
-    if smoke or given.model or given.places or given.only or (given.tokens, given.scored) != (LENGTH, SCORED):
+    if smoke or given.places or given.only or (given.tokens, given.scored) != (LENGTH, SCORED):
         folder = record.RESULTS / "smoke"  # a part of the table is not the table
     depths, shares = ([3, 8], (0.1, 0.2)) if smoke else (list(range(DEPTHS)), SHARES)
     kept, report = Kept(cache_folder() / "captured" / "loss.jsonl"), Report("loss")
+    names, path = tuple(given.model or LAYERS), folder / "loss.json"
     made: dict[str, Any] = {"loss": [], "facts": [], "kvpress": []}
-    for name in given.model or LAYERS:
+    others = recorded(path, names)
+    for name in names:
         study = Study.of(
             name,
             kept,
@@ -82,8 +84,18 @@ def main() -> int:
         _measure(study, given, depths, shares, report, made)
     folder.mkdir(parents=True, exist_ok=True)
     failed = record.finish(report, Rounds(1, 0), folder)
-    _add(folder / "loss.json", {"text": REPORTED, "tokens": given.tokens, "scored": given.scored, **made})
+    _add(path, {"text": REPORTED, "tokens": given.tokens, "scored": given.scored, **made}, others)
     return failed
+
+
+def recorded(path: Path, names: Sequence[str]) -> dict[str, Any]:
+    """What an earlier run recorded of other models than these: its goals, and its rows by part."""
+    found = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    rows = found.get("losses", {})
+    return {
+        "goals": [goal for goal in found.get("goals", ()) if goal["text"].partition(",")[0] not in names],
+        **{part: [row for row in rows.get(part, ()) if row["model"] not in names] for part in PARTS},
+    }
 
 
 def _measure(
@@ -107,10 +119,12 @@ def _measure(
         made["kvpress"] += press_rows(study, asked)
 
 
-def _add(path: Path, made: dict[str, Any]) -> None:
-    """The tables, beside what every benchmark leaves."""
+def _add(path: Path, made: dict[str, Any], others: dict[str, Any]) -> None:
+    """The tables, beside what every benchmark leaves, and those of other models."""
     found = json.loads(path.read_text("utf-8"))
     del found["rounds"], found["warmup"]  # nothing is timed
+    found["goals"] += others["goals"]
+    made |= {part: made[part] + others[part] for part in PARTS}
     path.write_text(json.dumps({**found, "losses": made}, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import stat
 import sys
 from pathlib import Path
@@ -114,6 +115,22 @@ def test_another_interpreters_rows_are_kept(study: Study, tmp_path: Path) -> Non
 def test_an_interpreter_that_fails_is_told_of(study: Study, tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="kvpress ended with"):
         beside(study, "false", wanted(study, (0.2,)))
+
+
+def test_what_is_recorded_of_other_models_stays(tmp_path: Path) -> None:
+    path, none = tmp_path / "loss.json", {"goals": [], "loss": [], "facts": [], "kvpress": []}
+    assert loss.recorded(path, ["a"]) == none
+    goals = [{"text": "a, 8 tokens"}, {"text": "b, 8 tokens"}]
+    rows = [{"model": "a", "loss": 1}, {"model": "b", "loss": 2}]
+    start = {"rounds": 1, "warmup": 0, "goals": goals}
+    path.write_text(json.dumps({**start, "losses": {**none, "loss": rows}}))
+    others = loss.recorded(path, ["a"])
+    assert others == {**none, "goals": goals[1:], "loss": rows[1:]}
+    path.write_text(json.dumps({**start, "goals": [{"text": "a, again"}]}))
+    loss._add(path, {"loss": [{"model": "a", "loss": 3}], "facts": [], "kvpress": []}, others)
+    found = json.loads(path.read_text())
+    assert [goal["text"] for goal in found["goals"]] == ["a, again", "b, 8 tokens"]
+    assert [row["loss"] for row in found["losses"]["loss"]] == [3, 2]
 
 
 def test_the_tables_say_what_was_measured() -> None:
