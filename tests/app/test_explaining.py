@@ -1,13 +1,13 @@
 """From a question to what is shown: the method that is asked for or chosen, and what is measured on which inputs."""
 
 import pytest
+from tests.app.moved import moved
 
 from regard.app.explaining import CHOSEN_ON, Wish, explained, show, split
 from regard.app.run_asking import RunAsking
 from regard.app.screen import Screen
 from regard.lens.reading import LIMITS, Reading
 from regard.spec.errors import SpecError
-from tests.app.moved import moved
 
 TEXT = "The acting isn't wooden, it is superb!"
 

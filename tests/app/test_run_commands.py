@@ -7,11 +7,11 @@ import shutil
 
 import pytest
 from safetensors.torch import load_file
+from tests.app.moved import moved
 
 from regard.lens import LIMITS
 from regard.tasks.task import Asked
 from regard.train.run import load_run
-from tests.app.moved import moved
 
 TEXT = "A warm and witty script. I loved the ending, great fun."
 

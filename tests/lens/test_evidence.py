@@ -81,6 +81,15 @@ def test_an_input_that_the_model_was_trained_on_is_told():
     )
 
 
+def test_what_was_trained_on_is_named_where_that_is_a_part_of_an_input():
+    found = told(sample=sample(3), sample_trained_on=2)
+    (line,) = [one for one in replace(found, learned="some events of ").lines() if "trained" in one]
+    assert line == (
+        "the run was trained or validated on some events of 2 of the 3 further inputs: of new ones this evidence "
+        "says less"
+    )
+
+
 def test_how_many_is_not_known_where_one_is_not():
     assert [how_many(flags) for flags in ([True, False, True], [False], [True, None], [])] == [2, 0, None, None]
 

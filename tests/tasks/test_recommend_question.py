@@ -1,17 +1,21 @@
 """Which past items the next one rests on."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 from tests.tasks.test_recommend import ROWS, settings
 from tests.tasks.untrained import untrained, without
 
+from regard.lens.evidence import evidence_for
 from regard.lens.explain import weigh
 from regard.lens.methods import METHODS
 from regard.spec.errors import SpecError
+from regard.tasks.event import unheard
 from regard.tasks.recommend import RECOMMEND
 from regard.tasks.task import Asked
+from regard.train.checkpoint import write_tensors
 
 
 @pytest.fixture
@@ -64,3 +68,21 @@ def test_what_was_had_is_never_the_answer(run, tmp_path):
         run.question(given(run, tmp_path, "abc"), "b")
     with pytest.raises(SpecError, match="no such class"):
         run.question(given(run, tmp_path, "abc"), "z")
+
+
+def test_a_history_whose_earlier_events_were_trained_on_is_not_called_new(tmp_path):
+    """Of each user's events all but the last train or validate: what is taken away was learned from."""
+    path = tmp_path / "small.csv"
+    path.write_text(ROWS + "cy,a,1\n")
+    asked = settings(path, data__skip_refused=True)
+    run, _ = untrained(RECOMMEND, asked)
+    run = replace(run, folder=tmp_path)
+    marks = RECOMMEND.prepare(asked, None, unheard).marks
+    write_tensors(tmp_path / "seen.safetensors", {"marks": torch.from_numpy(marks)}, {})
+    rows = run.given(Asked(path, truths=False))
+    assert rows.shown == ("ann", "ben", "cy")
+    assert [run.trained_on(rows, row) for row in range(3)] == [False] * 3  # the events that were tested, and a new one
+    asked = [run.question(rows, row=row) for row in range(3)]
+    assert [one.trained_on for one in asked] == [True, True, False]
+    lines = evidence_for(asked[0], {"it": [0.5] * 5}, "it", draws=1).lines()
+    assert "the run was trained or validated on some events of this input" in lines

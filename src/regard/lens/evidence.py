@@ -50,7 +50,7 @@ class Evidence:
     each once or under several ways. taken: of the heaviest tenth of the units those that weigh more than 0, heaviest
     first, in words. ways: what each way does. metrics: those that were measured. quantity: what falls ("probability").
     trained_on: whether the model was trained or validated on this input; sample_trained_on: on how many of the sample;
-    None where that is not known.
+    None where that is not known. learned: as in `Question`.
 
     Raises:
         SpecError: the method was not measured, on this input or on one of the sample.
@@ -67,6 +67,7 @@ class Evidence:
     quantity: str = "probability"
     trained_on: bool | None = None
     sample_trained_on: int | None = None
+    learned: str = ""
 
     def __post_init__(self) -> None:
         if not self.here or any(self.method not in one.values for one in (*self.here, *self.sample)):
@@ -157,13 +158,16 @@ class Evidence:
     def _trained_on(self) -> tuple[str, ...]:
         """Whether these inputs are new to the model: on what it learned by heart an explanation may look better."""
         told = ["this input is a row that the run was trained or validated on"] if self.trained_on else []
+        if self.trained_on and self.learned:
+            told = [f"the run was trained or validated on {self.learned}this input"]
         if self.sample:
             of, known = _further(self.inputs), self.sample_trained_on
             if known is None:
                 told.append(f"whether the model was trained on the {of} is not known")
             elif known:
                 told.append(
-                    f"the run was trained or validated on {known} of the {of}: of new ones this evidence says less"
+                    f"the run was trained or validated on {self.learned}{known} of the {of}: of new ones this evidence "
+                    "says less"
                 )
             else:
                 told.append(f"the run was trained or validated on none of the {of}")
@@ -229,6 +233,7 @@ def evidence_for(
         metrics=tuple(metrics),
         quantity=question.quantity,
         trained_on=question.trained_on,
+        learned=question.learned,
         sample_trained_on=sample_trained_on,
     )
 

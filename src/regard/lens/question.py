@@ -93,7 +93,8 @@ class Question:
     has neither that can be reached. model: its name. quantity: what exp(score) is: "probability", or in words, of an
     answer that is a number, how near it stays (1 on the whole input). notes: what a reader must know (tokens that were
     not read). together: rows that go through the model at once. trained_on: whether the model was trained or validated
-    on this very input; None where that is not known.
+    on this very input; None where that is not known. learned: the part of the input that this is told of,
+    where that is not all of it, as it stands before "this input": "some events of ".
 
     Raises:
         SpecError: no units, no ways, or a probability that is none.
@@ -111,6 +112,7 @@ class Question:
     notes: tuple[str, ...] = field(default=())
     together: int = _TOGETHER
     trained_on: bool | None = None
+    learned: str = ""
 
     def __post_init__(self) -> None:
         if not len(self.units):

@@ -132,9 +132,10 @@ def read_more_events(asked: Asked, setup: Setup) -> Given:
         rows = [_next(events, first, end, section) for first, end in zip(events.starts, ends, strict=False)]
     shown = events.user_names
     numbers = tuple(int(events.numbers[end - 1]) for end in ends)
-    return Given(
-        found.name, part_of(rows, again=section.again), numbers, shown, len(found.refused), _marks(events, ends - 1)
-    )
+    marks = _marks(events, np.arange(len(events)))
+    part = part_of(rows, again=section.again)
+    within = np.split(marks, ends[:-1])
+    return Given(found.name, part, numbers, shown, len(found.refused), marks[ends - 1], within)
 
 
 def part_of(rows: Sequence[Told], *, again: bool) -> MemoryPart:

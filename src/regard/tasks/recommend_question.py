@@ -71,7 +71,8 @@ def recommend_question(model: Recommender, setup: Setup, batch: EventBatch, targ
                 for one in keep]  # fmt: skip
         return torch.cat([score(row) for row in rows])
 
-    return replace(found, ways={"delete": Way("left out", shorter), **found.ways})
+    learned = "some events of "  # a history is never trained on whole: each user's last event is tested
+    return replace(found, learned=learned, ways={"delete": Way("left out", shorter), **found.ways})
 
 
 def _tokens(model: Recommender, items: Tensor, times: Tensor):  # type: ignore[no-untyped-def]

@@ -93,7 +93,8 @@ class Asked:
 @dataclass(frozen=True)
 class Given:
     """Rows given to a trained run, encoded. numbers: their rows in the file, from 1. shown: each row in words (its
-    text, its file's path). marks: as in `Prepared`, in the rows' order; empty where a task has none."""
+    text, its file's path). marks: as in `Prepared`, in the rows' order; empty where a task has none. within: of rows
+    made of several that a run may be trained on (the events of a history), the marks of each; else empty."""
 
     name: str
     part: MeasuredPart
@@ -101,6 +102,7 @@ class Given:
     shown: tuple[str, ...]
     refused: int = 0
     marks: NDArray[np.int64] = field(default_factory=lambda: _NO_MARKS)
+    within: Sequence[NDArray[np.int64]] = ()
 
 
 Judge = Callable[[nn.Module, Any, Setup], Outcome]

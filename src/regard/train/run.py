@@ -129,7 +129,10 @@ class Run:
         from regard.train.questions import question_of
 
         found = question_of(self, inputs, target, **given)
-        known = None if isinstance(inputs, str) else self.trained_on(inputs, given.get("row", 0))
+        row = given.get("row", 0)
+        known = None if isinstance(inputs, str) else self.trained_on(inputs, row)
+        if known is False and not isinstance(inputs, str) and inputs.within:
+            known = not self._seen.isdisjoint(inputs.within[row].tolist())
         return replace(found, trained_on=known)
 
     def trained_on(self, given: Given, row: int) -> bool | None:

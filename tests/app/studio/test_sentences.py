@@ -98,6 +98,12 @@ def test_those_that_are_put_together(sentence):
             "the run was trained or validated on 3 of the 4 further inputs: of new ones this evidence says less",
             "这另外 4 份输入中有 3 份",
         ),
+        (
+            "the run was trained or validated on some events of 3 of the 4 further inputs: of new ones this evidence "
+            "says less",
+            "这另外 4 份输入中有 3 份，其中一些事件",
+        ),
+        ("the run was trained or validated on some events of this input", "这份输入中的一些事件"),
         ("whether the model was trained on the 1 further input is not known", "这另外 1 份输入"),
     ],
 )
