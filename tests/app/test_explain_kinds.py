@@ -68,7 +68,7 @@ def test_rows_that_cannot_be_used_are_left_out_and_counted(made, tmp_path, regar
     code, out, _ = regard("explain", made("tabular", "plants.csv"), "--data", rows, "--method", "occlusion")
     assert code == 0
     assert "height = 30 · width = 9 · petals = 5" in out
-    assert "1 rows of rows.csv cannot be used and are left out." in out
+    assert "1 row of rows.csv cannot be used and is left out." in out
 
 
 def test_what_is_written_is_shown_by_where_it_looked_and_a_piece_with_evidence(made, tmp_path, regard):

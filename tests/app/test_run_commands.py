@@ -260,8 +260,43 @@ def test_explain_a_row_of_a_file(trained, examples, regard, one_line):
     heaviest = max(found.tokens, key=lambda token: token.weight)
     assert f"{heaviest.weight:.3f}" in out.split("weight\n")[1].splitlines()[0]
     code, _, err = regard("explain", trained, "--data", examples / "reviews.csv", "--row", "200")
-    assert (code, "has 120 rows that can be used") == (2, "has 120 rows that can be used")
-    assert "--row 200: reviews.csv has 120 rows that can be used" in one_line(err)
+    assert code == 2
+    assert one_line(err) == (
+        "error: --row 200: reviews.csv has no such row that can be used; ask for one of 1, 2, 3, 4, 5 and 115 more"
+    )
+
+
+def test_predict_and_explain_number_rows_as_the_file_does(trained, tmp_path, regard, one_line):
+    rows = tmp_path / "rows.csv"
+    rows.write_text('review,verdict\n"",positive\na fine film,positive\n')
+    _, out, _ = regard("predict", trained, "--data", rows, "--column", "text=review", "--skip-refused")
+    assert json.loads(one_line(out))["row"] == 2
+    asked = ("explain", trained, "--data", rows, "--column", "text=review", "--method", "last attention")
+    for row in ((), ("--row", "2")):
+        code, out, _ = regard(*asked, *row)
+        assert code == 0
+        assert "a fine film" in out
+        assert "1 row of rows.csv cannot be used and is left out." in out
+    code, _, err = regard(*asked, "--row", "1")
+    assert code == 2
+    assert one_line(err).startswith(
+        "error: --row 1: rows.csv has no such row that can be used; ask for one of 2 (regard "
+    )
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (("--row", "0"), "--row 0: expected 1 or more"),
+        (("--row", "-1"), "--row -1: expected 1 or more"),
+        (("--row", "x"), "--row x: expected a whole number"),
+        (("--row", "1.5"), "--row 1.5: expected a whole number"),
+        (("--evidence", "-3"), "--evidence -3: expected 0 or more"),
+    ],
+)
+def test_a_number_that_cannot_be_is_told_in_one_line(typed, said, regard, one_line):
+    code, _, err = regard("explain", "RUN", "--data", "rows.csv", *typed)
+    assert (code, one_line(err)) == (2, f"error: {said}; see: regard explain --help")
 
 
 def test_the_result_says_what_beats_what_and_what_it_cost(trained, train_command, regard):

@@ -143,7 +143,7 @@ def test_a_trained_run_answers_scores_and_explains(run, chain, tmp_path, capsys)
     assert (zoe["user"], zoe["item"], len(zoe["items"])) == ("zoe", "i10", 10)
     assert not {"i04", "i06", "i08"} & set(zoe["items"])
     assert (yan["user"], yan["item"]) == ("yan", "i13")
-    assert main(["explain", str(run), "--data", str(path), "--row", "2"]) == 0
+    assert main(["explain", str(run), "--data", str(path), "--row", str(zoe["row"])]) == 0
     said = capsys.readouterr().out
     assert said.startswith("zoe: i10 (")
     assert "past item" in said

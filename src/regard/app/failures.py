@@ -45,6 +45,9 @@ def sentence(error: BaseException) -> str:
 
 def _told(error: BaseException) -> str:
     if _of_command_line(error):
+        number = _not_that_number(error)
+        if number is not None:
+            return f"{number}; see: {_help_command(error)}"
         return f"{_without_stop(error.format_message())}; see: {_help_command(error)}"  # type: ignore[attr-defined]
     if isinstance(error, ModuleNotFoundError) and not (error.name or "regard").startswith("regard"):
         extra = "transformers" if (error.name or "").partition(".")[0] in _OF_TRANSFORMERS else "train"
@@ -60,6 +63,25 @@ def _told(error: BaseException) -> str:
         f"{type(error).__name__}: {error} (unexpected: a fault in regard; the same command after "
         f"{TRACEBACK}=1 shows where, please report it)"
     )
+
+
+def _not_that_number(error: BaseException) -> str | None:
+    """Of an option that takes a number and was given none, or one out of range: typer leaves that to pydantic, whose
+    sentence names neither what was typed nor the option's range. None for any other error."""
+    errors = getattr(error.__context__, "errors", None)
+    names = getattr(getattr(error, "param", None), "opts", ())
+    if errors is None or not names:
+        return None
+    first = errors()[0]
+    bounds = first.get("ctx", {})
+    wanted = {
+        "int_parsing": "a whole number",
+        "int_from_float": "a whole number",
+        "float_parsing": "a number",
+        "greater_than_equal": f"{bounds.get('ge')} or more",
+        "less_than_equal": f"{bounds.get('le')} or less",
+    }.get(first["type"])
+    return None if wanted is None else f"{names[0]} {first['input']}: expected {wanted}"
 
 
 def _is(error: BaseException, name: str) -> bool:

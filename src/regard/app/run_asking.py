@@ -44,16 +44,16 @@ class RunAsking:
         text: str | None,
         data: Path | None,
         column: list[str],
-        row: int,
+        row: int | None,
         *,
         piece: int | None = None,
     ) -> RunAsking:
-        """A text; or without one, a row (from 1) of the file. Rows of the file that cannot be used are left out, and
-        the reading says how many.
+        """A text; or without one, a row of the file by its number in it (from 1), by default the first. Rows of the
+        file that cannot be used are left out, and the reading says how many.
 
         Raises:
             CheckpointError: there is no such run. DataError: the file cannot be read.
-            SpecError: it has not so many rows.
+            SpecError: it has no such row.
         """
         run = load_run(folder)
         given = None
@@ -63,11 +63,13 @@ class RunAsking:
             hiding = isinstance(run.model, MaskedText)  # it has no typed texts of its own: a word is hidden here
             return cls(run, text if hiding else run.typed([text]), 0, given, piece)
         assert given is not None
-        if row > len(given.part):
+        place = given.place(row)
+        if place is None:
+            others = " (regard check says what is wrong with the others)" if given.refused else ""
             raise SpecError(
-                f"--row {row}: {given.name} has {len(given.part):,} rows that can be used; ask for one of them"
+                f"--row {row}: {given.name} has no such row that can be used; ask for one of {given.few_numbers}{others}"
             )
-        return cls(run, given, row - 1, given, piece)
+        return cls(run, given, place, given, piece)
 
     def question(self, target: str | None) -> Question:
         more = {} if self.piece is None else {"piece": self.piece}
@@ -83,7 +85,9 @@ class RunAsking:
         ranked = self._told().get("probabilities")
         notes = tuple(f"{note}." for note in question.notes)
         if self.data is not None and self.data.refused:
-            notes += (f"{self.data.refused:,} rows of {self.data.name} cannot be used and are left out.",)
+            one = self.data.refused == 1
+            rows = "1 row" if one else f"{self.data.refused:,} rows"
+            notes += (f"{rows} of {self.data.name} cannot be used and {'is' if one else 'are'} left out.",)
         looked = self.looked() if explanation.units.kind == "part" else None
         seen = None if looked is None else looked.picture
         return Reading(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any, TypeGuard
 
@@ -69,6 +70,12 @@ def described(given: object) -> str:
         return f"{'an' if name.startswith('i') else 'a'} {name} tensor of shape {tuple(given.shape)}"
     line = " ".join(repr(given).split())
     return line if len(line) <= 60 else f"{line[:57]}..."
+
+
+def few(values: Sequence[object], most: int = 5) -> str:
+    """The first few of many, for an error message: "1, 2, 3, 4, 5 and 115 more"."""
+    more = f" and {len(values) - most:,} more" if len(values) > most else ""
+    return ", ".join(map(str, values[:most])) + more
 
 
 def is_number(given: object) -> TypeGuard[float]:

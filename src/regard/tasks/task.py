@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from regard.spec.errors import SpecError
+from regard.spec.value import few
 from regard.tasks.event import Listener
 from regard.tasks.explained import Explained
 from regard.tasks.part import MeasuredPart, OrderedPart, Part
@@ -103,6 +104,18 @@ class Given:
     refused: int = 0
     marks: NDArray[np.int64] = field(default_factory=lambda: _NO_MARKS)
     within: Sequence[NDArray[np.int64]] = ()
+
+    def place(self, number: int | None) -> int | None:
+        """Where the file's row of this number is among these rows, from 0, the first of them for None; None where it is
+        not among them."""
+        if number is None:
+            return 0
+        return self.numbers.index(number) if number in self.numbers else None
+
+    @property
+    def few_numbers(self) -> str:
+        """The rows' numbers, of many the first few: "1, 2, 3, 4, 5 and 115 more"."""
+        return few(sorted(self.numbers))
 
 
 Judge = Callable[[nn.Module, Any, Setup], Outcome]

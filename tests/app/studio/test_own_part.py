@@ -3,6 +3,7 @@
 import json
 import shutil
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -69,6 +70,25 @@ def test_a_row_of_it_is_a_row_of_its_file(own, films):
     assert chinese(told.value.what) is not None
 
 
+def test_rows_are_numbered_as_in_the_file(own, films, monkeypatch):
+    path, run = own.desk.folders.roots[0] / "some.csv", own.desk.run(films)
+    path.write_text('review,verdict\n"",positive\na fine film,positive\n', encoding="utf-8")
+    for row in (None, 2):
+        rows, place = own.desk.given(run, Input(file=str(path), row=row))
+        assert (rows.shown[place], place) == ("a fine film", 0)
+    with pytest.raises(RefusedError, match=r"row 1: some.csv has no such row that can be used") as told:
+        own.desk.given(run, Input(file=str(path), row=1))
+    assert told.value.do == "ask for one of 2"
+    assert None not in (chinese(told.value.what), chinese(told.value.do), chinese("ask for one of 1, 2, 3 and 9 more"))
+    read, (_, places) = type(run).given, own_places(own.desk, films)
+    monkeypatch.setattr(type(run), "given", lambda *asked: _ten_on(read(*asked)))
+    assert own_row(own.desk, films, Input(part="test", row=2)).row == places[1] + 11
+
+
+def _ten_on(rows):
+    return replace(rows, numbers=tuple(number + 10 for number in rows.numbers))
+
+
 def test_a_file_that_has_changed_since_is_refused(trained, tmp_path):
     _with_data(trained, tmp_path)
     with (tmp_path / "reviews.csv").open("a", encoding="utf-8") as file:
@@ -109,9 +129,9 @@ def test_inputs_with_several_answers_are_in_no_part(tmp_path, count, places):
     run = SimpleNamespace(given=lambda _: given, trained_on=lambda rows, place: bool(rows.marks[place] == 1))
     if places is None:
         with pytest.raises(RefusedError, match="cannot be told: 2 were not trained on, and it had 5"):
-            _places(run, tmp_path, count)
+            _places(run, tmp_path, given, count)
     else:
-        assert _places(run, tmp_path, count) == places
+        assert _places(run, tmp_path, given, count) == places
 
 
 @pytest.fixture(scope="module")

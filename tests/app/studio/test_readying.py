@@ -31,7 +31,7 @@ PICTURES = Found("3", "run", Path("/r/digits"), "picture", False, (), ("look",))
         ),
         (RUN, {"text": "a"}, "printf %s a > input.txt; regard observe --model /r/mine --text input.txt"),
         (RUN, {"file": "/f/a.csv", "row": 2}, "regard explain /r/mine --data /f/a.csv --row 2"),
-        (PICTURES, {"file": "/f/a.csv"}, "regard explain /r/digits --data /f/a.csv --row 1"),
+        (PICTURES, {"file": "/f/a.csv"}, "regard explain /r/digits --data /f/a.csv --html"),
     ],
 )
 def test_what_to_type_for_a_look(found, given, line):

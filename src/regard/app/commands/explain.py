@@ -28,7 +28,9 @@ def explain(
     column: Annotated[
         list[str] | None, typer.Option(metavar="[ROLE=]NAME", help="That file's column to read. [as in training]")
     ] = None,
-    row: Annotated[int, typer.Option(min=1, help="Which of the rows that can be used, from 1.")] = 1,
+    row: Annotated[
+        int | None, typer.Option(min=1, help="Its number in the file, from 1, as predict tells it. [the first usable]")
+    ] = None,
     target: Annotated[str | None, typer.Option(help="The answer to explain. [the model's own]")] = None,
     piece: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Of an answer of several pieces the N-th alone. [all of it]")
@@ -111,7 +113,7 @@ def _asked(
     text: str | None,
     data: Path | None,
     column: list[str],
-    row: int,
+    row: int | None,
     piece: int | None,
 ) -> Asked:
     if model is not None:

@@ -40,16 +40,22 @@ def own_row(desk: Desk, found: Found, given: Input) -> Input:
     Raises `RefusedError` where the file is not (422), or no longer (409), what the run was trained on, or has no such
     row (422).
     """
-    path, places = own_places(desk, found)
+    path, rows, places = _own(desk, found)
     row = given.row or 1
     if row > len(places):
         what = f"row {row}: the test part of {found.name} has {len(places):,} rows"
         raise RefusedError(422, what, where="row", do="ask for one of them")
-    return Input(file=str(path), row=places[row - 1] + 1, tokens=given.tokens)
+    return Input(file=str(path), row=rows.numbers[places[row - 1]], tokens=given.tokens)
 
 
 def own_places(desk: Desk, found: Found) -> tuple[Path, list[int]]:
     """(the file, of its rows that can be used the places, from 0, of those of the test part). Raises as `own_row`."""
+    path, _, places = _own(desk, found)
+    return path, places
+
+
+def _own(desk: Desk, found: Found) -> tuple[Path, Given, list[int]]:
+    """The file, its rows that can be used, and which of them are of the test part."""
     run = desk.run(found)
     path = data_of({"settings": run.settings.model_dump(mode="json")}, desk.folders)
     if path is None:
@@ -59,13 +65,13 @@ def own_places(desk: Desk, found: Found) -> tuple[Path, list[int]]:
     if run.task.digest(run.settings, unheard) != data["digest"]:
         what = f"{path.name} is no longer what {found.name} was trained on"
         raise RefusedError(409, what, where="part", do=_DO)
-    return path, _places(run, path, int(data["test"]))
+    rows = run.given(Asked(path, truths=False, skip_refused=True))
+    return path, rows, _places(run, path, rows, int(data["test"]))
 
 
-def _places(run: Run, path: Path, count: int) -> list[int]:
+def _places(run: Run, path: Path, rows: Given, count: int) -> list[int]:
     """Rows that the run was neither trained nor validated on, each input once; where these are more than the `count`
     rows of the test part, without inputs that have several answers, which are in no part."""
-    rows = run.given(Asked(path, truths=False, skip_refused=True))
     found: dict[int, int] = {}
     for place, mark in enumerate(rows.marks.tolist()):
         if run.trained_on(rows, place) is False:

@@ -87,15 +87,11 @@ class Desk:
         if given.text is not None or (run.task.typed is not None and kind_of_file(self.file_of(given)) == "text"):
             return run.typed([self.text_of(given)]), 0
         rows = run.given(Asked(self.file_of(given), truths=False, skip_refused=True))
-        row = (given.row or 1) - 1
-        if row >= len(rows.part):
-            raise RefusedError(
-                422,
-                f"row {row + 1}: {rows.name} has {len(rows.part):,} rows that can be used",
-                where="row",
-                do="ask for one of them",
-            )
-        return rows, row
+        place = rows.place(given.row)
+        if place is None:
+            what = f"row {given.row}: {rows.name} has no such row that can be used"
+            raise RefusedError(422, what, where="row", do=f"ask for one of {rows.few_numbers}")
+        return rows, place
 
 
 def title(found: Found, given: Input) -> str:

@@ -43,7 +43,7 @@ def explain_line(
     elif given.row is None and _is_text(found, given):
         parts += ["--file", str(given.file)]
     else:
-        parts += ["--data", str(given.file), "--row", str(given.row or 1)]
+        parts += ["--data", str(given.file), *(() if given.row is None else ("--row", str(given.row)))]
     if target is not None:
         parts += ["--target", target]
     if sample is not None and (given.text is not None or sample[0] == given.file):

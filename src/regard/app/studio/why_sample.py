@@ -74,7 +74,7 @@ def _of_run(
     run = desk.models.get(("asked", found.path), lambda: load_run(found.path))
     columns = {} if asked.column is None else {"text": asked.column}
     rows = run.given(Asked(path, columns, truths=False, skip_refused=True))
-    own = (given.row or 1) - 1 if given.file is not None and desk.file_of(given) == path else None
+    own = rows.place(given.row) if given.file is not None and desk.file_of(given) == path else None
     places = [place for place in (range(len(rows.part)) if within is None else within) if place != own]
 
     def asker(place: int) -> Callable[[], Question]:
