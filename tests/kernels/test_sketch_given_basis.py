@@ -79,7 +79,7 @@ _NAMES = ("key", "query", "key_step", "value_step")
 @pytest.mark.parametrize(
     ("given", "kind", "words"),
     [
-        ({"basis": 3}, SpecError, "basis=3: expected a Basis, such as another sketch's"),
+        ({"basis": 3}, SpecError, "basis=3: expected a Basis; give another sketch's"),
         (
             {"heads": 1},
             ShapeError,

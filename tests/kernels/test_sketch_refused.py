@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -27,13 +28,21 @@ KEY, VALUE = torch.zeros(2, 2, 64, 6), torch.zeros(2, 2, 64, 4)
         ({"query": KEY[:1]}, ShapeError, "do not fit together"),
         ({"query": KEY[..., 1:]}, ShapeError, "do not fit together"),
         ({"query": torch.zeros(2, 3, 5, 6)}, ShapeError, "do not fit together"),
-        ({"policy": WindowSinks()}, SpecError, r"policy=WindowSinks\(first=4\): a sketch is for Focus\(\)"),
+        (
+            {"policy": WindowSinks()},
+            SpecError,
+            r"policy=WindowSinks\(first=4\): a sketch is for Focus\(\), .* none; give Focus",
+        ),
         (
             {"policy": Focus(grain=65)},
             SpecError,
             "64 keys are no whole block of 65: attend exactly until there are more",
         ),
-        ({"key": KEY[..., :1]}, SpecError, r"keys of 1 dimension\(s\) cannot be sketched: expected at least 2"),
+        (
+            {"key": KEY[..., :1]},
+            SpecError,
+            r"keys of 1 dimension\(s\) cannot be sketched: expected at least 2; attend exactly",
+        ),
         ({"key": KEY[:0], "value": VALUE[:0]}, SpecError, "there is nothing to sketch in a length of 0"),
         ({"key": KEY[:, :0], "value": VALUE[:, :0]}, SpecError, "there is nothing to sketch in a length of 0"),
         ({"value": VALUE[..., :0]}, SpecError, "there is nothing to sketch in a length of 0"),
@@ -47,8 +56,9 @@ KEY, VALUE = torch.zeros(2, 2, 64, 6), torch.zeros(2, 2, 64, 4)
 )
 def test_refused(given: dict[str, Any], kind: type[RegardError], words: str) -> None:
     given = {"key": KEY, "value": VALUE, "policy": Focus(grain=8)} | given
-    with pytest.raises(kind, match=words):
+    with pytest.raises(kind, match=words) as told:
         Sketch.of(given.pop("key"), given.pop("value"), **given)
+    assert re.search(r"[;:] (give|attend exactly)\b", str(told.value)), "it says what to do"
 
 
 def test_what_is_not_finite_is_refused_wherever_it_comes() -> None:
@@ -73,7 +83,9 @@ def test_what_is_not_finite_is_refused_wherever_it_comes() -> None:
 )
 def test_another_cache_is_not_followed(key: Tensor, value: Tensor) -> None:
     found = Sketch.of(KEY, VALUE, policy=Focus(grain=8))
-    with pytest.raises(ShapeError, match=r"value_dim\) \(2, 2, 6, 4\) and at least 64 keys"):
+    with pytest.raises(
+        ShapeError, match=r"value_dim\) \(2, 2, 6, 4\) and at least 64 keys; sketch another with Sketch.of"
+    ):
         found.follow(key, value)
     assert found.length == 64
 

@@ -31,7 +31,10 @@ def test_never_more_than_everything(fraction: float, keys: int, dim: int, value_
 
 
 def test_one_of_three() -> None:
-    with pytest.raises(SpecError, match=r"takes one of fraction=, keys= and tolerance=, got none of them"):
+    with pytest.raises(
+        SpecError,
+        match=r"takes one of fraction=, keys= and tolerance=, got none of them; give one, such as fraction=0.1",
+    ):
         Budget()
     with pytest.raises(SpecError, match=r"got fraction=0.1 and keys=3"):
         Budget(fraction=0.1, keys=3)
@@ -39,31 +42,42 @@ def test_one_of_three() -> None:
 
 @pytest.mark.parametrize("wrong", [0, 1.1, -0.1, float("nan"), float("inf"), "0.1", True, torch.tensor(0.1)])
 def test_fractions(wrong: object) -> None:
-    with pytest.raises(SpecError, match=r"Budget\(fraction=.*\): expected a share, above 0 and at most 1"):
+    with pytest.raises(
+        SpecError, match=r"Budget\(fraction=.*\): expected a share, above 0 and at most 1; give one, such as 0.1$"
+    ):
         Budget(fraction=wrong)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("wrong", [0, -1, 2.0, "3", True])
 def test_keys(wrong: object) -> None:
-    with pytest.raises(SpecError, match=r"Budget\(keys=.*\): expected a whole number, at least 1"):
+    with pytest.raises(
+        SpecError, match=r"Budget\(keys=.*\): expected a whole number, at least 1; give one, such as 2048$"
+    ):
         Budget(keys=wrong)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("wrong", [0, 1, -0.1, float("nan"), "0.1", True])
 def test_tolerances(wrong: object) -> None:
-    with pytest.raises(SpecError, match=r"Budget\(tolerance=.*\): expected a number above 0 and below 1"):
+    with pytest.raises(
+        SpecError, match=r"Budget\(tolerance=.*\): expected a number above 0 and below 1; give one, such as 0.02$"
+    ):
         Budget(tolerance=wrong)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("wrong", [0.4, 1, float("nan"), None, "high"])
 def test_confidence(wrong: object) -> None:
-    with pytest.raises(SpecError, match=r"Budget\(confidence=.*\): expected a number from .5 to below 1"):
+    with pytest.raises(
+        SpecError, match=r"Budget\(confidence=.*\): expected a number from .5 to below 1; give one, such as 0.95$"
+    ):
         Budget(tolerance=0.1, confidence=wrong)  # type: ignore[arg-type]
 
 
 def test_policies() -> None:
     assert Budget(keys=3).policy == Focus()
-    with pytest.raises(SpecError, match=r"expected a policy such as Focus\(\) or WindowSinks\(\)"):
+    with pytest.raises(
+        SpecError,
+        match=r"expected a policy such as Focus\(\) or WindowSinks\(\); give one, or leave it out for Focus\(\)$",
+    ):
         Budget(keys=3, policy="quest")  # type: ignore[arg-type]
     with pytest.raises(SpecError, match=r"Budget\(policy=<class .*WindowSinks'>\): expected a policy"):
         Budget(keys=3, policy=WindowSinks)  # type: ignore[arg-type]

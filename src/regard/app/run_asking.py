@@ -66,9 +66,8 @@ class RunAsking:
         place = given.place(row)
         if place is None:
             others = " (regard check says what is wrong with the others)" if given.refused else ""
-            raise SpecError(
-                f"--row {row}: {given.name} has no such row that can be used; ask for one of {given.few_numbers}{others}"
-            )
+            there = f"ask for one of {given.few_numbers}{others}"
+            raise SpecError(f"--row {row}: {given.name} has no such row that can be used; {there}")
         return cls(run, given, place, given, piece)
 
     def question(self, target: str | None) -> Question:

@@ -67,18 +67,22 @@ class Sketch:
         """
         policy = Focus() if policy is None else policy
         if not isinstance(policy, Focus):
-            raise SpecError(f"policy={described(policy)}: a sketch is for Focus(), other policies keep none")
+            raise SpecError(
+                f"policy={described(policy)}: a sketch is for Focus(), other policies keep none; "
+                "give Focus(...), or leave it out"
+            )
         _check(key, value, query)
         batch, kv_heads, count, dim = key.shape
         if 0 in (batch, kv_heads, value.shape[3]):
             raise SpecError(
-                f"key {tuple(key.shape)}, value {tuple(value.shape)}: there is nothing to sketch in a length of 0"
+                f"key {tuple(key.shape)}, value {tuple(value.shape)}: there is nothing to sketch in a length of 0; "
+                "give a cache without one"
             )
         if count < policy.grain:
             raise SpecError(f"{count} keys are no whole block of {policy.grain}: attend exactly until there are more")
         rank = sketch_basis.rank_of(policy.sketch, dim)
         if rank < 2:
-            raise SpecError(f"keys of {dim} dimension(s) cannot be sketched: expected at least 2")
+            raise SpecError(f"keys of {dim} dimension(s) cannot be sketched: expected at least 2; attend exactly")
         shape = (batch, kv_heads, dim, value.shape[3])
         if basis is None:
             with plainly(key.device):
@@ -99,7 +103,8 @@ class Sketch:
         if (*key.shape[:2], key.shape[3], value.shape[3]) != self.shape or key.shape[2] < self.length:
             raise ShapeError(
                 f"key {tuple(key.shape)}, value {tuple(value.shape)}: expected the cache that was sketched, grown: "
-                f"(batch, kv_heads, dim, value_dim) {self.shape} and at least {self.length} keys"
+                f"(batch, kv_heads, dim, value_dim) {self.shape} and at least {self.length} keys; sketch "
+                "another with Sketch.of, or cut(length) first where this one was cut back"
             )
         whole = key.shape[2] // self.policy.grain * self.policy.grain
         if key.shape[2] == self.length:
@@ -185,7 +190,7 @@ def _given(
     basis: object, query: Tensor | None, policy: Focus, shape: tuple[int, int, int, int], device: torch.device
 ) -> Basis:
     if not isinstance(basis, Basis):
-        raise SpecError(f"basis={described(basis)}: expected a Basis, such as another sketch's, sketch.basis")
+        raise SpecError(f"basis={described(basis)}: expected a Basis; give another sketch's, sketch.basis, or none")
     if query is not None:
         raise SpecError(
             "query and basis were both given: a basis has been learnt, queries would teach another; give one"
@@ -262,11 +267,14 @@ def plainly(device: torch.device) -> Iterator[None]:
 def _check(key: Tensor, value: Tensor, query: Tensor | None) -> None:
     for name, given in (("key", key), ("value", value), *((("query", query),) if query is not None else ())):
         if not isinstance(given, Tensor) or given.dim() != 4 or not given.is_floating_point():
-            raise ShapeError(f"{name} is {described(given)}: expected floats (batch, heads, length, dim)")
+            raise ShapeError(f"{name} is {described(given)}: expected floats (batch, heads, length, dim); give those")
     fits = key.shape[:3] == value.shape[:3]
     if query is not None:
         fits = fits and query.shape[0] == key.shape[0] and query.shape[3] == key.shape[3]
         fits = fits and query.shape[1] % max(1, key.shape[1]) == 0
     if not fits:
         shapes = ", ".join(str(tuple(each.shape)) for each in (key, value, query) if each is not None)
-        raise ShapeError(f"key, value and query of shapes {shapes} do not fit together")
+        raise ShapeError(
+            f"key, value and query of shapes {shapes} do not fit together; give those of one layer: (batch, "
+            "kv_heads, n, d), (batch, kv_heads, n, e) and (batch, heads, m, d), heads a multiple of kv_heads"
+        )

@@ -38,18 +38,25 @@ class Budget(Value):
         given = [name for name in ("fraction", "keys", "tolerance") if getattr(self, name) is not None]
         if len(given) != 1:
             told = " and ".join(f"{name}={getattr(self, name)!r}" for name in given) or "none of them"
-            raise SpecError(f"Budget takes one of fraction=, keys= and tolerance=, got {told}")
+            raise SpecError(
+                f"Budget takes one of fraction=, keys= and tolerance=, got {told}; give one, such as fraction=0.1"
+            )
         if self.fraction is not None and not (is_number(self.fraction) and 0 < self.fraction <= 1):
-            raise SpecError(f"Budget(fraction={described(self.fraction)}): expected a share, above 0 and at most 1")
+            told = f"fraction={described(self.fraction)}"
+            raise SpecError(f"Budget({told}): expected a share, above 0 and at most 1; give one, such as 0.1")
         if self.keys is not None and (not isinstance(self.keys, int) or isinstance(self.keys, bool) or self.keys < 1):
-            raise SpecError(f"Budget(keys={described(self.keys)}): expected a whole number, at least 1")
+            told = f"keys={described(self.keys)}"
+            raise SpecError(f"Budget({told}): expected a whole number, at least 1; give one, such as 2048")
         if self.tolerance is not None and not (is_number(self.tolerance) and 0 < self.tolerance < 1):
-            raise SpecError(f"Budget(tolerance={described(self.tolerance)}): expected a number above 0 and below 1")
+            told = f"tolerance={described(self.tolerance)}"
+            raise SpecError(f"Budget({told}): expected a number above 0 and below 1; give one, such as 0.02")
         if not is_number(self.confidence) or not 0.5 <= self.confidence < 1:
-            raise SpecError(f"Budget(confidence={described(self.confidence)}): expected a number from .5 to below 1")
+            told = f"confidence={described(self.confidence)}"
+            raise SpecError(f"Budget({told}): expected a number from .5 to below 1; give one, such as 0.95")
         if not isinstance(self.policy, Policy):
             raise SpecError(
-                f"Budget(policy={described(self.policy)}): expected a policy such as Focus() or WindowSinks()"
+                f"Budget(policy={described(self.policy)}): expected a policy such as Focus() or WindowSinks(); "
+                "give one, or leave it out for Focus()"
             )
         if self.tolerance is not None and not isinstance(self.policy, Focus):
             name = type(self.policy).__name__
