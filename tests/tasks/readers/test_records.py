@@ -59,3 +59,16 @@ def test_columns_that_are_needed(tmp_path):
     records.need("a", None)
     with pytest.raises(DataError, match="no column 'c'; the columns there are: 'a', 'b'"):
         records.need("a", "c")
+
+
+def test_all_columns_that_are_missing_are_named_and_of_those_there_a_few(tmp_path):
+    path = tmp_path / "wide.csv"
+    path.write_text(",".join(f"c{place}" for place in range(30)) + "\n", encoding="utf-8")
+    with pytest.raises(DataError) as told:
+        records_of(path).need("c0", "age", None, "c9", "size", "age")
+    assert str(told.value) == (
+        "wide.csv has no columns 'age', 'size'; the columns there are: 'c0', 'c1', 'c2', 'c3', 'c4', 'c5', 'c6', 'c7' "
+        "and 22 more; --column ROLE=NAME says which of them is meant"
+    )
+    with pytest.raises(DataError, match=r"wide.csv has no columns 'x0', .*'x7' and 22 more; the columns there are: "):
+        records_of(path).need(*(f"x{place}" for place in range(30)))

@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from regard.spec.errors import DataError
+from regard.spec.value import few
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _BOM = b"\xef\xbb\xbf"
 _BATCH = 4096  # records of a parquet file that are turned into Python values together
+_LISTED = 8  # names that a message shows
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +52,14 @@ class Records:
         """Checks that columns are there; None asks for nothing.
 
         Raises:
-            DataError: one is not; the message lists those that are.
+            DataError: some are not; the message names them, and some of those that are.
         """
-        for column in columns:
-            if column is not None and column not in self.columns:
-                raise DataError(
-                    f"{self.path.name} has no column {column!r}; the columns there are: {listed(self.columns)}; "
-                    "--column ROLE=NAME says which of them is meant"
-                )
+        lacking = [one for one in dict.fromkeys(columns) if one is not None and one not in self.columns]
+        if lacking:
+            raise DataError(
+                f"{self.path.name} has no column{'s' if len(lacking) > 1 else ''} {listed(lacking)}; the columns there "
+                f"are: {listed(self.columns)}; --column ROLE=NAME says which of them is meant"
+            )
 
     def each(self, only: Sequence[str] | None = None) -> Iterator[Record]:
         """Every record, in order. Of a parquet file the columns `only` are read, if given."""
@@ -113,8 +115,8 @@ def parsed(path: Path, columns: Sequence[str], content: bytes) -> Mapping[str, A
 
 
 def listed(names: Sequence[str]) -> str:
-    """Names in quotes, with undecodable bytes shown so that a message can always be printed."""
-    return ", ".join(repr(name.encode("utf-8", "backslashreplace").decode("utf-8")) for name in names)
+    """Names in quotes, the first few of many, with undecodable bytes shown so that a message can always be printed."""
+    return few([repr(name.encode("utf-8", "backslashreplace").decode("utf-8")) for name in names], _LISTED)
 
 
 def _delimiter(path: Path) -> str:
