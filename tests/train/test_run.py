@@ -84,7 +84,7 @@ def test_evaluation_says_what_was_seen_in_training(run, reviews, tmp_path):
 def test_evaluation_reads_the_columns_it_is_told(run, tmp_path):
     path = tmp_path / "other.jsonl"
     path.write_text('{"review": "a superb film", "verdict": "good"}\n{"review": "", "verdict": "bad"}\n')
-    with pytest.raises(DataError, match="no column 'text'"):
+    with pytest.raises(DataError, match="no columns 'text', 'label'"):
         run.evaluate(path)
     found = run.evaluate(path, text="review", label="verdict", skip_refused=True)
     assert (found.rows, found.refused) == (1, 1)
@@ -122,8 +122,19 @@ def test_a_model_cut_in_half_or_of_another_shape(run):
     path = run.folder / "model.safetensors"
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
-    with pytest.raises(CheckpointError, match=r"model.safetensors cannot be read .* train the run again"):
+    with pytest.raises(CheckpointError, match=r"model.safetensors cannot be read .*; copy the whole run here again"):
         load_run(run.folder)
+    path.write_bytes(b"")
+    with pytest.raises(CheckpointError) as caught:
+        load_run(run.folder)
+    again = "copy the whole run here again, or train it again in a new folder"
+    assert str(caught.value) == f"{path} cannot be read (it is empty, 0 bytes); {again}"
+    vocabulary = run.folder / "vocab" / "tokenizer.json"
+    words = vocabulary.read_bytes()
+    vocabulary.unlink()
+    with pytest.raises(CheckpointError, match=rf"tokenizer.json cannot be read \(it is missing\); {again}$"):
+        load_run(run.folder)
+    vocabulary.write_bytes(words)
     path.write_bytes(content)
     config = json.loads((run.folder / "config.json").read_text())
     config["settings"]["core"]["hidden"] = 9

@@ -6,6 +6,8 @@ built-in that a caller would reach for (`ValueError` and so on), so that ordinar
 
 from __future__ import annotations
 
+AGAIN = "copy the whole run here again, or train it again in a new folder"  # the remedy for a run with a broken file
+
 
 class RegardError(Exception):
     """Base of every error that regard raises on purpose."""

@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 
-from regard.spec.errors import CheckpointError
+from regard.spec.errors import AGAIN, CheckpointError
 from regard.tasks.sections import TokenSettings
 
 PADDING = "<padding>"
@@ -147,7 +147,7 @@ def vocabulary_from(text: str, settings: TokenSettings, *, where: str) -> Vocabu
 
 
 def _unreadable(where: str, error: Exception) -> CheckpointError:
-    return CheckpointError(f"{where} is no readable vocabulary ({error}); train the run again in a new folder")
+    return CheckpointError(f"{where} is no readable vocabulary ({error}); {AGAIN}")
 
 
 def chosen_kind(texts: Sequence[str], settings: TokenSettings) -> Kind:

@@ -58,6 +58,8 @@ def read_tensors(path: Path, *, remedy: str) -> Checkpoint:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
     except (SafetensorError, OSError) as error:
         reason = "it is missing" if isinstance(error, FileNotFoundError) else f"{error}"
+        if path.is_file() and not path.stat().st_size:
+            reason = "it is empty, 0 bytes"
         raise CheckpointError(f"{path} cannot be read ({reason}); {remedy}") from None
     noted, _, text = header.get("regard", "").partition(" ")
     if noted != str(_sum(tensors, text)):

@@ -21,7 +21,7 @@ from typing import Any, Literal
 from torch import Tensor
 
 from regard.disk import make_folder, remove_empty, remove_partials, write_atomically
-from regard.spec.errors import CheckpointError, RunError
+from regard.spec.errors import AGAIN, CheckpointError, RunError
 from regard.tasks.settings import Settings, changed, differences, settings_from
 from regard.train.checkpoint import Checkpoint, CheckpointFolder, read_tensors, write_tensors
 from regard.train.lock import held
@@ -205,7 +205,7 @@ class RunFolder:
             return path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             reason = "it is missing" if isinstance(error, FileNotFoundError) else str(error)
-            raise CheckpointError(f"{path} cannot be read ({reason}); train the run again in a new folder") from None
+            raise CheckpointError(f"{path} cannot be read ({reason}); {AGAIN}") from None
 
     def _best(self, epoch: int) -> Path:
         return self.checkpoints.path / f"best-{epoch:04d}.safetensors"
@@ -242,4 +242,4 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         reason = "it is missing" if isinstance(error, FileNotFoundError) else str(error)
-        raise CheckpointError(f"{path} cannot be read ({reason}); name the folder of a run, or train again") from None
+        raise CheckpointError(f"{path} cannot be read ({reason}); name the folder of a run, or {AGAIN}") from None

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from regard.lens.question import Question
-from regard.spec.errors import CheckpointError, RunError
+from regard.spec.errors import AGAIN, CheckpointError, RunError
 from regard.tasks.batches import in_order_of_length
 from regard.tasks.catalogue import TASKS
 from regard.tasks.explained import Explained
@@ -30,7 +30,6 @@ from regard.train.folder import RunFolder
 __all__ = ["Evaluation", "Prediction", "Run", "TokenWeight", "load_run"]
 
 _BATCH = 64
-_REMEDY = "train the run again in a new folder"
 
 
 @dataclass(frozen=True)
@@ -148,7 +147,7 @@ class Run:
     @cached_property
     def _seen(self) -> frozenset[int]:
         """The marks of the rows that it was trained and validated on. Raises `CheckpointError`: they cannot be read."""
-        return frozenset(read_tensors(RunFolder(self.folder).seen, remedy=_REMEDY).tensors["marks"].tolist())
+        return frozenset(read_tensors(RunFolder(self.folder).seen, remedy=AGAIN).tensors["marks"].tolist())
 
     def evaluate(
         self,
@@ -214,12 +213,12 @@ def load_run(folder: str | Path, *, budget: float | None = None, tasks: Sequence
     setup = Setup(settings, _facts(run, config), run.kept_of(config))
     model = task.build(setup)
     try:
-        model.load_state_dict(read_tensors(run.model, remedy=_REMEDY).tensors)
+        model.load_state_dict(read_tensors(run.model, remedy=AGAIN).tensors)
     except RuntimeError as error:
         if isinstance(error, CheckpointError):
             raise
         reason = " ".join(str(error).split())
-        raise CheckpointError(f"{run.model} does not fit {run.config} ({reason}); {_REMEDY}") from None
+        raise CheckpointError(f"{run.model} does not fit {run.config} ({reason}); {AGAIN}") from None
     return Run(run.path, task, setup, model.eval())
 
 
