@@ -39,6 +39,15 @@ def test_macro_f1_by_hand():
     assert metric.value == pytest.approx((4 / 5 + 2 / 3 + 0) / 3)
 
 
+def test_macro_f1_says_in_its_protocol_where_classes_have_no_rows():
+    """All are of one class and answered right: the other's 0 makes it .5 whichever rows are drawn."""
+    one = macro_f1(classes(1, 1, 1), classes(1, 1, 1), classes=2, protocol="p")
+    assert (one.value, one.low, one.high) == (0.5, 0.5, 0.5)
+    assert one.protocol.startswith("p|classes-in-rows:1 of 2|absent:0|")
+    both = macro_f1(classes(1, 1, 1), classes(1, 1, 0), classes=2, protocol="p")
+    assert "classes-in-rows" not in both.protocol
+
+
 def test_macro_f1_is_sklearns():
     draw = np.random.default_rng(1)
     truths, answers = draw.integers(0, 4, 200), draw.integers(0, 4, 200)

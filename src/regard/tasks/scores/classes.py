@@ -28,7 +28,8 @@ accuracy = Measure("accuracy", _right)
 def macro_f1_among(classes: int) -> Measure:
     """The mean over classes of F1 = 2 TP / (2 TP + FP + FN), each class counting alike.
 
-    A class that never occurs nor is answered scores 0, as scikit-learn has it with `zero_division=0`.
+    A class that never occurs nor is answered scores 0, as scikit-learn has it with `zero_division=0` where `labels` are
+    all that the model knows. The protocol says where the rows are not of all classes: then 1 is out of reach.
     """
 
     def weigh(answers: ArrayLike, truths: ArrayLike) -> Scored:
@@ -40,7 +41,9 @@ def macro_f1_among(classes: int) -> Measure:
         cells[rows, true] = given == true
         cells[rows, classes + true] = 1
         cells[rows, 2 * classes + given] = 1
-        return made_of(cells, lambda sums: _macro_f1(*np.split(sums, 3, axis=1)))
+        there = len(np.unique(true))
+        said = "" if there == classes else f"classes-in-rows:{there} of {classes}|absent:0"
+        return made_of(cells, lambda sums: _macro_f1(*np.split(sums, 3, axis=1)), said)
 
     return Measure("macro F1", weigh)
 
