@@ -212,7 +212,7 @@ def test_measurements(file, regard, one_line):
     assert (code, err) == (0, "")
     assert "height      1  2.25     3      0" in out
     assert "warning: columns that never change, and tell nothing: flat" in out
-    assert "one row with several labels (training leaves them out): 2 rows" in out
+    assert "one row with several labels (training leaves them out): 2 rows (3, 4)" in out
     mixed = file("mixed.csv", "size,colour,target", "1,red,3", ",blue,4", "x,red,5", "2,,6")
     code, out, err = regard("check", mixed, "--set", "numbers=size")
     assert code == 1

@@ -121,7 +121,7 @@ def test_training_twice_gives_the_same_vocabulary():
 def test_a_broken_vocabulary_file_is_named(tmp_path, content):
     path = tmp_path / "tokenizer.json"
     path.write_text(content)
-    with pytest.raises(CheckpointError, match=r"tokenizer.json is no readable vocabulary .*; copy the whole run here again"):
+    with pytest.raises(CheckpointError, match=r"tokenizer.json is no readable vocabulary .*; copy the whole run"):
         load_vocabulary(path, SETTINGS)
     with pytest.raises(CheckpointError, match=r"missing.json"):
         load_vocabulary(tmp_path / "missing.json", SETTINGS)

@@ -140,6 +140,7 @@ def findings_of(report: Report) -> Findings:
     if report.shared_with_test is not None:
         facts.append(f"rows whose text is also in the test file: {report.shared_with_test:,}")
     groups = tuple(", ".join(f"row {number}" for number in group) for group in report.contradictions)
+    against = sum(map(len, report.contradictions))
     names = [name for name, count in report.labels for _ in range(count)]
     return Findings(
         name=report.name,
@@ -150,7 +151,9 @@ def findings_of(report: Report) -> Findings:
         refused=report.refused,
         sheets=(counted(names, ("label", "rows", "share")),) if names else (),
         facts=tuple(facts),
-        listings=(Listing("one text with several labels (training leaves them out)", groups),) if groups else (),
+        listings=(Listing(f"one text with several labels (training leaves them out; {against:,} rows)", groups),)
+        if groups
+        else (),
         warnings=report.warnings,
         faults=(*refused_fault(len(report.refused)), *class_faults(names)),
         good="A classifier can be trained on this file.",

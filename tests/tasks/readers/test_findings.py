@@ -44,7 +44,7 @@ def test_rows_that_occur_again():
     assert warnings == ()
     facts, warnings = repeats(rows((1, 1, None, "x"), (2, 1, None, "y"), (3, 3)), rows((9, 3)), "text")
     assert facts[1:] == (
-        "one text with several labels (training leaves them out): 2 rows",
+        "one text with several labels (training leaves them out): 2 rows (1, 2)",
         "rows whose text is also in the test file: 1",
     )
     assert warnings == ("1 rows have a text that is also in the test file: training leaves them out",)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from regard.spec.value import few
 from regard.tasks.readers.identity import Parted
 from regard.tasks.table import Refused
 
@@ -111,10 +112,12 @@ def repeats(
     labels: dict[int, set[str]] = {}
     for one in known:
         labels.setdefault(one.given, set()).add(one.label)
-    against = sum(len(labels[one.given]) > 1 for one in known)
+    against = [row.number for row in rows if len(labels[row.identity.given]) > 1]
     facts = [f"duplicates (training keeps the first of each): {again:,}"]
     if against:
-        facts.append(f"one {what} with several labels (training leaves them out): {against:,} rows")
+        facts.append(
+            f"one {what} with several labels (training leaves them out): {len(against):,} rows ({few(against)})"
+        )
     groups = {one.group for one in known if one.group is not None}
     if groups:
         facts.append(f"groups (rows of one group go to one part): {len(groups):,}")
