@@ -183,7 +183,31 @@ def test_what_makes_no_sense_is_refused(asked, films, body, where, what):
 
 
 def test_a_run_whose_data_lie_elsewhere_and_a_model_have_none(client, subjects):
-    for name in ("reviews", "bert"):
+    for name, why in (("reviews", "its file reviews.csv is not in the studio's folders"), ("bert", "it is no run")):
         answer = client.post("/api/jobs/look", json={"subject": subjects[name], "part": "test"})
-        assert (answer.status_code, answer.json()["error"]["where"]) == (422, "part")
-        assert chinese(answer.json()["error"]["what"]) is not None
+        error = answer.json()["error"]
+        assert (answer.status_code, error["where"]) == (422, "part")
+        assert error["what"] == f"{name} has no test part that can be read here: {why}"
+        assert chinese(error["what"]) is not None
+
+
+def test_a_named_set_is_said_to_be_why_and_hides_no_other_fault(trained, tmp_path):
+    _with_data(trained, tmp_path)
+    path = tmp_path / "films" / "config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    config["settings"]["data"] |= {"path": None, "source": "movie-reviews"}
+    path.write_text(json.dumps(config), encoding="utf-8")
+    studio = Studio.of([tmp_path])
+    client = TestClient(application(studio, PORT), base_url=HERE, headers={"X-Regard-Token": studio.token})
+    (films,) = studio.subjects.all()
+
+    def told(**more):
+        return client.post("/api/jobs/why", json={"subject": films.id, "part": "test", **more}).json()["error"]["what"]
+
+    why = "its rows are of the named set movie-reviews, and in no file of the studio's folders"
+    assert told() == f"films has no test part that can be read here: {why}"
+    assert told(row=24).endswith(why)
+    assert told(row=25) == "row 25: the test part of films has 24 rows"
+    assert told(methods=["guess"]).startswith("method='guess': expected")
+    assert "没有" in chinese(told())
+    studio.close()

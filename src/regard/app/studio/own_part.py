@@ -34,6 +34,21 @@ def data_of(config: Mapping[str, Any], folders: Folders) -> Path | None:
     return path if path.exists() and kind_of_file(path) != "text" else None
 
 
+def without(desk: Desk, found: Found) -> RefusedError:
+    """That there is no test part which can be read here, and why. Raises `CheckpointError` for a run not whole."""
+    why = "it is no run"
+    if found.kind == "run":
+        data = desk.config(found)["settings"].get("data") or {}
+        path, named = data.get("test_path") or data.get("path"), data.get("test_source") or data.get("source")
+        why = "its task reads no rows of a file, or its config.json names none"
+        if named is not None:
+            why = f"its rows are of the named set {named}, and in no file of the studio's folders"
+        elif path is not None and data_of({"settings": {"data": data}}, desk.folders) is None:
+            why = f"its file {Path(path).name} is not in the studio's folders"
+    what = f"{found.name} has no test part that can be read here: {why}"
+    return RefusedError(422, what, where="part", do=_DO)
+
+
 def own_row(desk: Desk, found: Found, given: Input) -> Input:
     """A row of the run's test part, counted from 1, as the row of its file.
 
@@ -59,7 +74,7 @@ def _own(desk: Desk, found: Found) -> tuple[Path, Given, list[int]]:
     run = desk.run(found)
     path = data_of({"settings": run.settings.model_dump(mode="json")}, desk.folders)
     if path is None:
-        raise RefusedError(422, f"{found.name} has no test part that can be read here", where="part", do=_DO)
+        raise without(desk, found)
     desk.folders.data(str(path), desk.limits.file_bytes, where="part")
     data = desk.config(found)["data"]
     if run.task.digest(run.settings, unheard) != data["digest"]:

@@ -63,7 +63,7 @@ def why(
 
     Raises whatever reading the model or its input raises; `SpecError` for a method or target that is not there.
     """
-    _check(methods)
+    check_methods(methods)
     job.tell(0.0, f"reading {found.name}")
     model, others = _question(job, desk, found, given, target)
     if model is None:
@@ -78,7 +78,8 @@ def why(
     return made | {"picture": picture_of(desk, found, given) if question.units.grid is not None else None}
 
 
-def _check(methods: Sequence[str]) -> None:
+def check_methods(methods: Sequence[str]) -> None:
+    """Raises `SpecError` for one that is not there."""
     from regard.lens.methods import method_named
 
     for name in methods:

@@ -16,7 +16,7 @@ from regard.app.studio.inputs import Input, input_of
 from regard.app.studio.jobs import Job
 from regard.app.studio.look import Look
 from regard.app.studio.looking import look, summary
-from regard.app.studio.own_part import own_row
+from regard.app.studio.own_part import own_row, without
 from regard.app.studio.picture import picture
 from regard.app.studio.readying import title
 from regard.app.studio.refusals import Json, RefusedError
@@ -26,7 +26,7 @@ from regard.app.studio.studio import Studio
 from regard.app.studio.subjects import Found
 from regard.app.studio.training import asked_for, train
 from regard.app.studio.typed import explain_line, look_line
-from regard.app.studio.why import why
+from regard.app.studio.why import check_methods, why
 from regard.app.studio.why_sample import SampleOf
 
 
@@ -88,12 +88,13 @@ class _Work:
         return _made(job)
 
     def why(self, body: WhyBody) -> Response:
+        check_methods(body.methods)
         found, given = _checked(self.studio, body.subject, input_of(body), "why")
         sample = SampleOf(body.sample, body.column, body.inputs) if body.sample is not None or body.own else None
         if body.sample is not None:
             self.studio.folders.data(body.sample, self.studio.limits.file_bytes, where="sample")
         if body.own:
-            _checked_part(found, None)
+            _checked_part(self.studio, found, None)
 
         def line(own: Input) -> str:
             more = None if body.sample is None else (body.sample, body.column, body.inputs)
@@ -166,22 +167,18 @@ def _checked(studio: Studio, subject: str, given: Input, room: str) -> tuple[Fou
     if given.file is not None:
         studio.desk.file_of(given)
     if given.part is not None:
-        _checked_part(found, given.row)
+        _checked_part(studio, found, given.row)
     return found, given
 
 
-def _checked_part(found: Found, row: int | None) -> None:
-    rows = found.facts.get("test_rows")
-    if rows is None:
-        raise RefusedError(
-            422,
-            f"{found.name} has no test part that can be read here",
-            where="part",
-            do="give a file, and a row of it",
-        )
-    if row is not None and row > rows:
+def _checked_part(studio: Studio, found: Found, row: int | None) -> None:
+    """A row that is in no part comes before a part that cannot be read here."""
+    rows = studio.desk.config(found)["data"]["test"] if found.kind == "run" else None
+    if isinstance(rows, int) and row is not None and row > rows:
         what = f"row {row}: the test part of {found.name} has {rows:,} rows"
         raise RefusedError(422, what, where="row", do="ask for one of them")
+    if found.facts.get("test_rows") is None:
+        raise without(studio.desk, found)
 
 
 def _keep(studio: Studio, job: Job, seen: Look) -> int:
