@@ -93,7 +93,8 @@ def choice(shelf: Shelf, query: Array, blocks: list[int], others: int, budget: B
     cost = 2 * rank * dim + len(inside) * rank / 2 + len(blocks) * pair
     left = budget.bytes(len(inside) + others, dim, size) - cost - others * pair
     count = math.floor(left / pair) // STEP * STEP
-    if count <= sketch.policy.first or count >= len(inside):
+    all_paid = budget.fraction == 1 or (budget.keys or 0) >= len(inside) + others
+    if count <= sketch.policy.first or count >= len(inside) or all_paid:
         return inside, (len(inside) + others) * pair
     judges = query[:, :: max(1, query.shape[1] // ASKED)].reshape(-1, dim)
     shares = sum(softmax(shelf.judged[inside] @ each) for each in judges)

@@ -63,7 +63,7 @@ def test_broken_text_and_no_file(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"\xff\xfe")
     with pytest.raises(DataError, match="is no thing"):
         stored.read(tmp_path / "a", FORM, ("a",))
-    with pytest.raises(DataError, match=r"cannot be read .*expected the file of a thing"):
+    with pytest.raises(DataError, match=r"cannot be read .*expected a file of format"):
         stored.read(tmp_path / "none", FORM, ("a",))
 
 

@@ -98,7 +98,7 @@ def test_every_reason_to_refuse() -> None:
     general = {name: why for name, why in refused(tiny).items() if name in {row.name for row in GENERAL}}
     assert general == {"additive": "does not know the score ScaledDot", "reference": "only when asked for"}
     assert refused(tiny)["flex"] == "does not run on cpu"
-    assert refused(tiny)["dilated"] == "made for one Dilated mask, alone or with & Causal() and & Window(...)"
+    assert refused(tiny)["dilated"] == "is made for one Dilated mask, alone or with & Causal() and & Window(...)"
     assert refused(tiny, score=soft)["exact"] == "has no softcap or activation inside the scores"
     assert refused(tiny, bias=SinkLogits(torch.zeros(1)))["exact"] == "has no sink logits"
     assert refused(tiny, dropout=0.5)["exact"] == "has no dropout in linear memory"

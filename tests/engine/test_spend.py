@@ -98,9 +98,9 @@ def test_short_caches_are_read_whole_by_the_constants_too(monkeypatch: pytest.Mo
 def test_prompts_are_worked_off_in_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
     where(monkeypatch, focus=1.0, focus_tiles=1.0)
     assert planned(queries=16).kernel == "focus"
-    assert others(planned(queries=16))["focus-tiles"] == "made for more than 16 queries, got 16"
+    assert others(planned(queries=16))["focus-tiles"] == "is made for more than 16 queries, got 16"
     assert planned(queries=17).kernel == "focus-tiles"
-    assert others(planned(queries=17))["focus"] == "made for at most 16 queries, got 17"
+    assert others(planned(queries=17))["focus"] == "is made for at most 16 queries, got 17"
     assert others(planned(queries=17, budget=Budget(tolerance=0.1)))["focus-tiles"] == "keeps no tolerance"
 
 
@@ -284,9 +284,10 @@ def test_a_measured_plan_runs_it_with_the_sketch_that_is_kept(monkeypatch: pytes
 
 
 def test_a_budget_that_the_sketch_alone_would_spend_is_left_to_an_exact_kernel() -> None:
-    """4,096 keys of 64 dimensions: codes and means take 2/64 + ... of the bytes, above 2 %."""
+    """4,096 keys of 64 + 64 numbers are 1,048,576 bytes. 8 codes and a 64th of a block's means are 8 bytes a key; the
+    basis is 1,024, the steps 256, 32 keys as they are 8,192, 17 rounded ones 2,176: 44,416 in all."""
     q, k = torch.randn(1, 2, 1, 64), torch.randn(1, 2, 4096, 64)
     plan = regard.plan(q, k, k, budget=regard.Budget(fraction=0.02))
     told = {other.row.name: other.reasons for other in plan.others}
-    assert told["focus"] == ("the sketch of 4096 keys takes more than the budget",)
+    assert told["focus"] == ("needs 0.042 of the bytes of 4096 keys, for their sketch and a few of them beside it",)
     assert torch.equal(regard.attend(q, k, k, budget=regard.Budget(fraction=0.02)), regard.attend(q, k, k))

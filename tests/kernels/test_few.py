@@ -167,7 +167,7 @@ def test_the_row_says_what_it_is_for() -> None:
     asked = long(torch.float32, Window(9, 0))
     assert few.fits(asked) is None
     many = request(torch.ones(1, 1, 17, 2), torch.ones(1, 1, 20, 2), torch.ones(1, 1, 20, 2))
-    assert few.fits(many) == "made for at most 16 queries, got 17"
+    assert few.fits(many) == "is made for at most 16 queries, got 17"
 
 
 def test_the_cost_counts_the_keys_in_reach_once_for_all_heads() -> None:

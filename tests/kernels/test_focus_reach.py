@@ -11,7 +11,7 @@ from torch import Tensor
 
 from regard import SinkLogits
 from regard.kernels.focus import LOG2E
-from regard.kernels.focus_look import judged
+from regard.kernels.focus_look import beyond, judged
 from regard.kernels.focus_reach import Reach
 from regard.kernels.sketch import Sketch
 from regard.spec.policy import Focus
@@ -32,8 +32,9 @@ def reach(*, bits: int = 8, sink: SinkLogits | None = None, allowed: Tensor | No
     may = torch.ones(1, 2, KEYS, dtype=torch.bool) if allowed is None else allowed
     scores, _ = judged(sketch, query)
     dice = torch.linspace(0, 0.99, INSIDE).expand(2, -1)
+    parts = may[0], scores[0], beyond(sketch, query)[0], dice
     return Reach.of(
-        sketch, key[0], value[0], torch.zeros(2, dtype=torch.int64), query[0], query[0], may[0], scores[0], dice, sink
+        sketch, key[0], value[0], torch.zeros(2, dtype=torch.int64), query[0], query[0], *parts, sink
     )
 
 
@@ -102,6 +103,29 @@ def test_a_key_beyond_the_steps_of_rounding_is_read_as_it_is() -> None:
     found = reach(far=12)
     _, _, again, _ = found.read(torch.ones(2, INSIDE), 0)
     assert again[:, 12].all()
+
+
+def test_a_key_that_the_codes_do_not_reach_is_doubted() -> None:
+    """A code of 0 or 15 stands for all beyond it: the score may lie higher by 7.5 steps of that number."""
+    found, sketch = reach(far=12), reach(far=12).sketch
+    numbers = found.query @ sketch.basis.query[0]  # (rows, groups, r)
+    codes = torch.cat((sketch.codes[0] >> 4, sketch.codes[0] & 15))[:, :INSIDE]
+    assert {0, 15} & set(codes[:, 12].tolist())
+    for row in range(2):
+        wanted = []
+        for key in range(INSIDE):
+            told = [
+                7.5 * sum(
+                    abs(float(one)) for one, code in zip(asked, codes[:, key].tolist(), strict=True)
+                    if code == (15 if one > 0 else 0)
+                )
+                for asked in numbers[row]
+            ]  # fmt: skip
+            scores = found.weights[row, :, key].log2()  # below the top
+            wanted.append(any(more > 0 and float(score) + more >= -2 for more, score in zip(told, scores, strict=True)))
+        assert found.doubted[row].tolist() == wanted
+    assert found.doubted.any()
+    assert not found.doubted.all()
 
 
 def test_what_is_not_drawn_keeps_its_sketch_weight() -> None:

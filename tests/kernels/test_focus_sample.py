@@ -11,6 +11,7 @@ from regard.kernels.focus_sample import Chances, drawn, numbers
 
 WEIGHTS = torch.tensor([[[8.0, 4.0, 2.0, 2.0]]])
 ALL = torch.ones(1, 4, dtype=torch.bool)
+NONE = ~ALL
 
 
 def at(chances: Chances, count: float) -> Tensor:
@@ -29,7 +30,7 @@ def in_proportion(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("in_proportion")
 def test_chances_are_in_proportion_to_weights_and_at_most_1() -> None:
-    chances = Chances.of(WEIGHTS, ALL, ALL, 0, 0.0)
+    chances = Chances.of(WEIGHTS, ALL, ALL, NONE, 0, 0.0)
     near(at(chances, 1.0), 0.5, 0.25, 0.125, 0.125)
     near(at(chances, 2.0), 1.0, 0.5, 0.25, 0.25)
     near(at(chances, 3.0), 1.0, 1.0, 0.5, 0.5)  # two certain; one more key shared by two
@@ -37,23 +38,23 @@ def test_chances_are_in_proportion_to_weights_and_at_most_1() -> None:
 
 
 def test_a_tenth_goes_to_all_alike() -> None:
-    near(at(Chances.of(WEIGHTS, ALL, ALL, 0, 0.0), 1.0), 0.475, 0.25, 0.1375, 0.1375)
+    near(at(Chances.of(WEIGHTS, ALL, ALL, NONE, 0, 0.0), 1.0), 0.475, 0.25, 0.1375, 0.1375)
 
 
 @pytest.mark.usefixtures("in_proportion")
 def test_of_heads_that_share_keys_the_one_that_needs_a_key_decides() -> None:
     """Shares (1, 0) and (.6, .8): their lengths are sqrt(1.36) and .8."""
     weights = torch.tensor([[[2.0, 0.0], [0.75, 1.0]]])
-    found = at(Chances.of(weights, ALL[:, :2], ALL[:, :2], 0, 0.0), 1.0)
+    found = at(Chances.of(weights, ALL[:, :2], ALL[:, :2], NONE[:, :2], 0, 0.0), 1.0)
     first, second = (1 + (3 / 7) ** 2) ** 0.5, 4 / 7
     near(found, first / (first + second), second / (first + second))
 
 
 @pytest.mark.usefixtures("in_proportion")
 def test_first_and_latest_keys_are_read_in_any_case() -> None:
-    chances = Chances.of(WEIGHTS.flip(-1), ALL, ALL, 1, 0.0)  # weights 2, 2, 4, 8; one key is left for three
+    chances = Chances.of(WEIGHTS.flip(-1), ALL, ALL, NONE, 1, 0.0)  # weights 2, 2, 4, 8; one key is left for three
     near(at(chances, 2.0), 1.0, 2 / 14, 4 / 14, 8 / 14)
-    late = Chances.of(WEIGHTS, ALL, ALL, 0, 0.5)
+    late = Chances.of(WEIGHTS, ALL, ALL, NONE, 0, 0.5)
     near(at(late, 2.0), 0.5, 0.25, 0.125, 1.0)  # half of two keys for the last; the rest by weight
 
 
@@ -62,16 +63,25 @@ def test_keys_of_blocks_seen_in_part_are_read_and_forbidden_ones_never() -> None
     allowed = torch.tensor([[True, True, True, False]])
     whole = torch.tensor([[True, True, False, False]])
     weights = WEIGHTS.masked_fill(~allowed[:, None], 0)
-    chances = Chances.of(weights, allowed, whole, 0, 0.0)
+    chances = Chances.of(weights, allowed, whole, NONE, 0, 0.0)
     near(at(chances, 2.0), 8 / 12, 4 / 12, 1.0, 0.0)
     near(at(chances, 3.0), 1.0, 1.0, 1.0, 0.0)
+
+
+@pytest.mark.usefixtures("in_proportion")
+def test_doubted_keys_are_read_unless_they_are_forbidden() -> None:
+    doubted = torch.tensor([[False, False, True, True]])
+    allowed = torch.tensor([[True, True, True, False]])
+    weights = WEIGHTS.masked_fill(~allowed[:, None], 0)
+    near(at(Chances.of(weights, allowed, ALL, doubted, 0, 0.0), 2.0), 8 / 12, 4 / 12, 1.0, 0.0)
 
 
 def test_chances_never_fall_as_more_is_read() -> None:
     source = torch.Generator().manual_seed(0)
     weights = torch.randn(5, 2, 300, generator=source).exp()
     allowed = torch.rand(5, 300, generator=source) < 0.9
-    chances = Chances.of(weights * allowed[:, None], allowed, torch.ones(5, 300, dtype=torch.bool), 7, 0.2)
+    every = torch.ones(5, 300, dtype=torch.bool)
+    chances = Chances.of(weights * allowed[:, None], allowed, every, ~every, 7, 0.2)
     before = torch.zeros(5, 300)
     for count in (10.0, 20.0, 50.0, 120.0, 200.0, 299.0, 300.0):
         found = chances.at(torch.full((5,), count, dtype=torch.float64))

@@ -77,6 +77,21 @@ def test_the_promise_is_kept_and_less_is_read(tolerance: float) -> None:
     assert found.bytes.mean() < 0.6 * found.full
 
 
+def test_keys_beyond_the_codes_do_not_break_the_promise() -> None:
+    """Scores spread by 6, and a sketch made by one query of each head, which knows little more than that its keys lie
+    beyond its codes: where these were not read in any case, 7 of 160 were off, one by .81."""
+    source, errors = torch.Generator().manual_seed(5), []
+    for _ in range(20):
+        query = torch.randn(1, 8, 1, 64, generator=source) * 6
+        key, value = (torch.randn(1, 2, 2048, 64, generator=source) for _ in range(2))
+        asked = request(query, key, value, score=ScaledDot())
+        found = spend(asked, Budget(tolerance=0.03), Sketch.of(key, value, query=query))
+        errors += off(found, exact(asked)).flatten().tolist()
+        assert found.bytes.mean() < 0.5 * found.full
+    assert sum(error > 0.03 for error in errors) <= 1
+    assert max(errors) < 0.1
+
+
 def test_a_misleading_sketch_keeps_the_promise_and_reads_more() -> None:
     asked, plain = told()
     found = spend(asked, Budget(tolerance=0.1, confidence=CONFIDENCE), misled(asked, Focus()))

@@ -28,7 +28,7 @@ def _there(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_it_takes() -> None:
     assert fits(asked()) is None
     assert fits(asked(MOST, (ALiBi.for_heads(2), SinkLogits(torch.ones(2))))) is None
-    assert fits(asked(MOST + 1)) == "made for at most 64 queries, got 65"
+    assert fits(asked(MOST + 1)) == "is made for at most 64 queries, got 65"
     for bias in (TensorBias(torch.zeros(1, 80)), RelativeBias(torch.zeros(2, 3))):
         assert fits(asked(bias=(bias,))) == "takes no bias but ALiBi and sink logits"
 

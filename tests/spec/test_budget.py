@@ -19,6 +19,14 @@ def test_bytes_of_a_share_and_of_keys() -> None:
     assert Budget(fraction=1).bytes(0, 64, 32) == 0
 
 
+def test_a_budget_may_pay_for_all_keys() -> None:
+    assert Budget(fraction=1).pays_for_all(1000)
+    assert not Budget(fraction=0.999).pays_for_all(1000)
+    assert Budget(keys=10).pays_for_all(10)
+    assert not Budget(keys=9).pays_for_all(10)
+    assert not Budget(tolerance=0.1).pays_for_all(10)
+
+
 def test_a_tolerance_may_take_everything() -> None:
     assert Budget(tolerance=0.1).bytes(1000, 64, 32) == 1000 * 192
 

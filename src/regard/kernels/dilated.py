@@ -25,7 +25,7 @@ Kernel = Callable[[Request], tuple[Tensor, Tensor | None]]
 def fits(request: Request) -> str | None:
     """Why this kernel cannot do the request, or None."""
     if _reach(request.mask) is None:
-        return "made for one Dilated mask, alone or with & Causal() and & Window(...)"
+        return "is made for one Dilated mask, alone or with & Causal() and & Window(...)"
     if request.biases:
         return "takes no bias: it would have to be cut by residue class"
     return None

@@ -31,7 +31,7 @@ Piece = tuple[range, bool]  # a run of keys, and whether the mask must be laid o
 def fits(request: Request) -> str | None:
     """Why this kernel is not meant for the request, or None."""
     count = request.query.shape[2]
-    return None if count <= MOST else f"made for at most {MOST} queries, got {count}"
+    return None if count <= MOST else f"is made for at most {MOST} queries, got {count}"
 
 
 @torch.no_grad()

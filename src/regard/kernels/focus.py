@@ -131,9 +131,12 @@ def fits(request: Request) -> str | None:
     if request.place.key_len < 2 * policy.grain:
         return f"needs two blocks of {policy.grain} keys, got {request.place.key_len}"
     count, value_dim = request.place.key_len, request.value.shape[3]
+    if budget.pays_for_all(count):
+        return f"has nothing to leave out: the budget pays for all {count} keys"
     prices = Prices.expected(policy, dim, value_dim, count % policy.grain)
     if budget.tolerance is None and prices.least(policy, count) > budget.bytes(count, dim, value_dim):
-        return f"the sketch of {count} keys takes more than the budget"
+        share = prices.least(policy, count) / max(1.0, count * (dim + value_dim) * BITS / 8)
+        return f"needs {share:.3f} of the bytes of {count} keys, for their sketch and a few of them beside it"
     return None
 
 

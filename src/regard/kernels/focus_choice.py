@@ -77,13 +77,14 @@ class Choice:
 
     @classmethod
     def of(cls, sketch: Sketch, lane: int, query: Tensor, seen: Seen, budget: Budget) -> Choice:
-        """query (rows, groups, d). A tile that sees too little for its budget to hold the sketch reads all it sees."""
+        """query (rows, groups, d). A tile whose budget pays for all that it sees reads that, and so does one that sees
+        too little for its budget to hold the sketch."""
         (dim, value_dim), grain = sketch.shape[2:], sketch.policy.grain
         each, rank, inside = (dim + value_dim) * BITS / 8, sketch.basis.rank, len(seen.blocks) * grain
         sketched = rank * dim * BITS / 8 + inside * rank * CODE / 8 + len(seen.blocks) * each  # basis, codes, means
         left = budget.bytes(seen.keys, dim, value_dim) - sketched - len(seen.plain) * each
         count = int(left // each) // STEP * STEP
-        if count <= sketch.policy.first or count >= inside:
+        if count <= sketch.policy.first or count >= inside or budget.pays_for_all(seen.keys):
             keys = torch.cat((_all_of(seen.blocks, grain), seen.plain))
             return cls(seen.rows, keys, inside, seen.forbidden, None, None, grain, len(keys) * each)
         picked, unread = _picked(sketch, lane, query, seen.blocks, count)

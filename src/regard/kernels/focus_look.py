@@ -24,6 +24,7 @@ from regard.kernels.sketch import Sketch
 from regard.kernels.sketch_basis import CODE
 
 CHUNK = 1 << 18  # numbers of the sketch that are widened at once: 1 MiB, which stays in the processor's cache
+LAST = 2**CODE - 1
 MIDDLE = 2 ** (CODE - 1) - 0.5  # what a number of 0 is stored as; a stored number stands for the middle of its step
 
 
@@ -107,6 +108,18 @@ def judged(sketch: Sketch, query: Tensor) -> tuple[Tensor, Tensor]:
     level = bases - MIDDLE * asked.sum(-1, keepdim=True)
     scores.view(*level.shape, grain).add_(level[..., None])
     return scores.view(lanes, rows, groups, count), bases.view(lanes, rows, groups, -1)
+
+
+def beyond(sketch: Sketch, query: Tensor) -> Tensor:
+    """(lanes, rows, groups, keys): how far above its sketch a score may lie, of queries as `judged` takes them. The
+    first and the last code stand for all numbers from there on: these are taken to go on for half of what the codes
+    reach."""
+    lanes, rows, groups, dim = query.shape
+    asked = (query.reshape(-1, sketch.shape[1], rows * groups, dim) @ sketch.basis.query).flatten(0, 1)
+    codes = sketch.codes[:, :, : sketch.length]
+    wide = torch.cat((codes >> 4, codes & 15), 1)
+    found = asked.clamp_min(0) @ (wide == LAST).float() - asked.clamp_max(0) @ (wide == 0).float()
+    return found.mul_(MIDDLE).view(lanes, rows, groups, -1)
 
 
 def _behind(look: Look) -> Tensor:

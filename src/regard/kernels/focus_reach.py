@@ -18,6 +18,8 @@ from regard.kernels.focus_sample import drawn
 from regard.kernels.sketch import Sketch
 from regard.spec.bias import SinkLogits
 
+NEAR = 2.0  # below the largest score, of logarithms to base 2: a key that may come so near is doubted
+
 
 @dataclass(frozen=True, eq=False)
 class Reach:
@@ -32,6 +34,7 @@ class Reach:
     allowed: Tensor  # bool (rows, all keys)
     whole: Tensor  # bool (rows, n): the key lies in a block of which every key may be seen
     weights: Tensor  # (rows, groups, n): by the sketch, 1 at the top, 0 where not allowed
+    doubted: Tensor  # bool (rows, n): for some head it may weigh much, whatever the sketch says of it
     top: Tensor  # (rows, groups, 1): the sketch's largest score
     late: Tensor  # (rows, groups, keys behind the sketch, and the sink): scores
     late_values: Tensor  # (rows, the same, e)
@@ -48,10 +51,11 @@ class Reach:
         wide: Tensor,
         allowed: Tensor,
         scores: Tensor,
+        beyond: Tensor,
         dice: Tensor,
         sink: SinkLogits | None,
     ) -> Reach:
-        """scores: (rows, groups, n) by the sketch. sink: of all heads."""
+        """scores, beyond: (rows, groups, n) by the sketch, and how much higher they may be. sink: of all heads."""
         count = sketch.length
         inside = allowed[:, :count]
         blocks = inside.view(len(lane), -1, sketch.policy.grain).all(-1)
@@ -67,11 +71,12 @@ class Reach:
             values = torch.nn.functional.pad(values, (0, 0, 0, 1))
         whole = blocks.repeat_interleave(sketch.policy.grain, -1)
         weights = torch.exp2(scores - top)
-        return cls(sketch, key, value, lane, query, wide, allowed, whole, weights, top, late, values, dice)
+        doubted = ((beyond > 0) & (scores + beyond >= top - NEAR)).any(1)
+        return cls(sketch, key, value, lane, query, wide, allowed, whole, weights, doubted, top, late, values, dice)
 
     def rows(self, index: Tensor) -> Reach:
         """Some of the rows."""
-        names = ("lane", "query", "wide", "allowed", "whole", "weights", "top", "late", "late_values", "dice")
+        names = ("lane", "query", "wide", "allowed", "whole", "weights", "doubted", "top", "late", "late_values", "dice")
         return replace(self, **{name: getattr(self, name)[index] for name in names})
 
     @property

@@ -29,15 +29,18 @@ class Chances:
     falling: Tensor  # float64 (rows, n): sizes, the largest first
 
     @classmethod
-    def of(cls, weights: Tensor, allowed: Tensor, whole: Tensor, first: int, latest: float) -> Chances:
+    def of(
+        cls, weights: Tensor, allowed: Tensor, whole: Tensor, doubted: Tensor, first: int, latest: float
+    ) -> Chances:
         """weights (rows, groups, n), by the sketch, 0 where not allowed; allowed (rows, n); whole (rows, n): of a block
-        whose keys may all be seen. first: allowed keys that are always read."""
+        whose keys may all be seen; doubted (rows, n): it may weigh much, whatever the sketch says. first: allowed keys
+        that are always read, as are those that are doubted or of no whole block."""
         shares = weights.double() / weights.sum(-1, keepdim=True).clamp_min(torch.finfo(torch.float32).tiny)
         size = shares.square().sum(1).sqrt()  # of a group's heads the one that needs a key most decides
         size = size / size.sum(-1, keepdim=True).clamp_min(torch.finfo(torch.float64).tiny)
         size = size * (1 - UNIFORM) + UNIFORM / allowed.sum(-1, keepdim=True).clamp_min(1)
         order = allowed.cumsum(-1)
-        always = allowed & (~whole | (order <= first))
+        always = allowed & (~whole | doubted | (order <= first))
         size = size.masked_fill(always | ~allowed, 0)
         falling = size.sort(-1, descending=True).values
         sums = falling.flip(-1).cumsum(-1).flip(-1)

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from regard.kernels.focus import LOG2E, SCRATCH, Prices, by_lanes, of_policy, ready, refuse_gradient, seen_by
 from regard.kernels.focus_bound import estimate
-from regard.kernels.focus_look import judged
+from regard.kernels.focus_look import beyond, judged
 from regard.kernels.focus_reach import Reach
 from regard.kernels.focus_sample import Chances, numbers
 from regard.kernels.sketch import Sketch
@@ -122,7 +122,7 @@ def _reaches(request: Request, sketch: Sketch, query: Tensor) -> Iterator[tuple[
         rows = range(start, min(start + step, length))
         allowed, *_ = seen_by(request, rows)
         part = query[:, rows.start : rows.stop]
-        scores, _ = judged(sketch, part)
+        scores, more = judged(sketch, part)[0], beyond(sketch, part)
         may = torch.ones(1, 1, place.key_len, dtype=torch.bool, device=key.device) if allowed is None else allowed
         may = may.expand(lanes, len(rows), -1)
         for first in range(0, lanes * len(rows), size):
@@ -130,7 +130,7 @@ def _reaches(request: Request, sketch: Sketch, query: Tensor) -> Iterator[tuple[
             at = flat // len(rows), flat % len(rows)
             there = at[0], at[1] + start
             dice = numbers(len(flat), sketch.length, (place.key_len, start, first), key.device)
-            of = query[there], wide[there], may[at], scores[at], dice, request.sink
+            of = query[there], wide[there], may[at], scores[at], more[at], dice, request.sink
             yield there, Reach.of(sketch, key, value, at[0], *of)
 
 
@@ -149,7 +149,9 @@ def _within(reach: Reach, terms: Terms) -> tuple[Tensor, Tensor, Tensor, Tensor]
     )
     error, read = torch.full_like(lse, terms.rounding), torch.zeros(rows, dtype=torch.float64, device=lse.device)
     seen, inside = reach.allowed.sum(-1), reach.inside.sum(-1)
-    chances = Chances.of(reach.weights, reach.inside, reach.whole, max(policy.first, policy.grain), policy.latest)
+    chances = Chances.of(
+        *(reach.weights, reach.inside, reach.whole, reach.doubted), max(policy.first, policy.grain), policy.latest
+    )
     again = torch.zeros_like(reach.inside)
     hopeless = reach.least_error(policy.exact) > terms.target
     count = terms.starts(inside, policy.grain).masked_fill(hopeless, torch.inf)

@@ -28,7 +28,7 @@ def fits(request: Request) -> str | None:
     """Why this kernel cannot do the request, or is not meant for it; None if it can."""
     count = request.place.query_len
     if count > MOST:
-        return f"made for at most {MOST} queries, got {count}"
+        return f"is made for at most {MOST} queries, got {count}"
     if not all(type(bias) is ALiBi for bias in request.biases):
         return "takes no bias but ALiBi and sink logits"
     if torch.compiler.is_compiling():

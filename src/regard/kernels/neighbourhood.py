@@ -35,7 +35,7 @@ Kernel = Callable[[Request], tuple[Tensor, Tensor | None]]
 def fits(request: Request) -> str | None:
     """Why this kernel cannot do the request, or None."""
     if not isinstance(request.mask, Grid2D):
-        return "made for a Grid2D mask alone"
+        return "is made for a Grid2D mask alone"
     return "takes no bias: it would have to be cut into tiles" if request.biases else None
 
 

@@ -35,12 +35,12 @@ def run_tiles(request: Request) -> tuple[Tensor, Tensor]:
 
 def _fits_few(request: Request) -> str | None:
     count = request.place.query_len
-    return focus.fits(request) if count <= FEW else f"made for at most {FEW} queries, got {count}"
+    return focus.fits(request) if count <= FEW else f"is made for at most {FEW} queries, got {count}"
 
 
 def _fits_many(request: Request) -> str | None:
     if request.place.query_len <= FEW and not request.wants_gradient():
-        return f"made for more than {FEW} queries, got {request.place.query_len}"
+        return f"is made for more than {FEW} queries, got {request.place.query_len}"
     if request.budget is not None and request.budget.tolerance is not None:
         return "keeps no tolerance"
     return focus.fits(request)

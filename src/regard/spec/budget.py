@@ -70,6 +70,10 @@ class Budget(Value):
             return min(self.keys, key_len) * each
         return (1.0 if self.fraction is None else self.fraction) * key_len * each
 
+    def pays_for_all(self, key_len: int) -> bool:
+        """Whether a query that sees so many keys may read all of them as they are. A tolerance decides by itself."""
+        return self.tolerance is None and (self.fraction == 1 or (self.keys is not None and self.keys >= key_len))
+
     def check(self, dtype: torch.dtype) -> None:
         """Raise `SpecError` where the tolerance is below what rounding does in `dtype`."""
         if self.tolerance is not None and self.tolerance < ROUNDING[dtype]:

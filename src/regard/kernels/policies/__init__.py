@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 
 import torch
 
@@ -50,11 +51,15 @@ def spend(request: Request, budget: Budget, sketch: Sketch | None = None) -> Spe
     sketch: of the request's keys and values, from an earlier call, for `Focus`; it is brought up to date. Without one,
     each call makes its own, for which it reads the whole cache.
 
+    Where everything fits into the budget of every query, everything is read, and nothing beside it.
+
     Raises `KernelError` for a policy that has no row in POLICIES and for what a policy cannot do (dropout, gradients,
     scores that are not dot products), `SpecError` where it lacks something.
     """
     device = request.query.device.type
     plainly = torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()
+    if isinstance(budget.policy, policy.Focus) and budget.pays_for_all(request.place.key_len):
+        budget = replace(budget, policy=policy.WindowSinks())  # nothing is left to choose
     if isinstance(budget.policy, policy.Focus):
         with plainly:
             by = focus if budget.tolerance is None else tolerated
