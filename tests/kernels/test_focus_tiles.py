@@ -71,7 +71,7 @@ def test_every_dtype(dtype: torch.dtype) -> None:
     "budget",
     [
         replace(BUDGET, fraction=0.3),
-        replace(BUDGET, fraction=1.0),
+        replace(BUDGET, fraction=0.99),
         Budget(keys=80, policy=AS_IT_IS),
         replace(BUDGET, policy=replace(AS_IT_IS, first=0)),
         replace(BUDGET, policy=replace(AS_IT_IS, first=13, grain=5)),
@@ -81,6 +81,13 @@ def test_every_dtype(dtype: torch.dtype) -> None:
 )
 def test_every_budget(budget: Budget) -> None:
     check(asked(Causal(), queries=QUERIES), budget)
+
+
+def test_a_budget_that_pays_for_all_keys_reads_them_all() -> None:
+    made = asked(Causal(), queries=QUERIES)
+    check(made, replace(BUDGET, fraction=1.0), choices=0)
+    found = tiles(made, replace(BUDGET, fraction=1.0))
+    torch.testing.assert_close(found.output, truth(made, gradients=False).output.to(found.output), rtol=1e-5, atol=1e-5)
 
 
 def test_a_prompt_from_its_first_token_on_and_a_piece_of_it() -> None:
