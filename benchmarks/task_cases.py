@@ -42,6 +42,8 @@ class Case:
 
 _FEW = ("data.train_rows=1000", "data.validation_rows=1000", "train.epochs=40")  # pictures with a class, to learn from
 
+_FEW_TEXTS = ("data.train_rows=1000", "train.epochs=20")  # reviews with a label, to learn from
+
 _UNSEEN = (
     "the emoji of the test scenes are in no training scene; on the validation part, new scenes of the same emoji, {}"
 )
@@ -59,13 +61,17 @@ CASES = (
     Case(
         "tabular",
         "tabular",
-        note="171 test rows, and a linear model is right about 167 of them; nothing was tried beside the preset",
+        note="171 test rows, and a linear model is right about 167 of them. One layer for 120 epochs was chosen on the "
+        "validation part (two seeds: .988, 1.0; two layers for 60 epochs .965, .988; a wider one .988, .988); more "
+        "dropout, a lower rate and ten times the weight decay (.976, .965, .965) changed nothing that 85 rows can show",
     ),
     Case(
         "diabetes",
         "tabular",
         "diabetes",
-        note="442 rows in all, of which a linear model tells nearly as much; nothing was tried beside the preset",
+        note="442 rows in all, of which a linear model tells nearly as much. Five other settings (one layer, wider, more "
+        "dropout, a lower rate, more weight decay) came to a MAE of 40.4 to 42.3 on the validation part (seed 0; preset "
+        "42.4): too near to choose by 66 rows, and the best there was the worst on the test part (52.5)",
     ),
     Case(
         "recommend",
@@ -164,4 +170,7 @@ CASES = (
     Case("masked-images", "masked-images", changes=("train.epochs=3",)),
     Case("few-pictures", "images", "patches", _FEW),
     Case("few-pictures-masked", "images", "patches", _FEW, init="masked-images"),
+    Case("masked-text", "masked-text", seeds=1),
+    Case("few-reviews", "sentiment", "transformer", _FEW_TEXTS),
+    Case("few-reviews-masked", "sentiment", "transformer", _FEW_TEXTS, init="masked-text"),
 )

@@ -36,7 +36,9 @@ def read(
     try:
         found = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refused)
     except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror or error}); expected a file of format {form!r}") from None
+        raise DataError(
+            f"{path} cannot be read ({error.strerror or error}); expected a file of format {form!r}"
+        ) from None
     except ValueError as error:  # broken UTF-8 and broken JSON are ValueErrors too
         raise DataError(f"{path} is no {what}: {error}") from None
     given = found.get("format") if isinstance(found, dict) else None

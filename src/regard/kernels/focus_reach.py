@@ -76,7 +76,19 @@ class Reach:
 
     def rows(self, index: Tensor) -> Reach:
         """Some of the rows."""
-        names = ("lane", "query", "wide", "allowed", "whole", "weights", "doubted", "top", "late", "late_values", "dice")
+        names = (
+            "lane",
+            "query",
+            "wide",
+            "allowed",
+            "whole",
+            "weights",
+            "doubted",
+            "top",
+            "late",
+            "late_values",
+            "dice",
+        )
         return replace(self, **{name: getattr(self, name)[index] for name in names})
 
     @property

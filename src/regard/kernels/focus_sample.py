@@ -29,9 +29,7 @@ class Chances:
     falling: Tensor  # float64 (rows, n): sizes, the largest first
 
     @classmethod
-    def of(
-        cls, weights: Tensor, allowed: Tensor, whole: Tensor, doubted: Tensor, first: int, latest: float
-    ) -> Chances:
+    def of(cls, weights: Tensor, allowed: Tensor, whole: Tensor, doubted: Tensor, first: int, latest: float) -> Chances:
         """weights (rows, groups, n), by the sketch, 0 where not allowed; allowed (rows, n); whole (rows, n): of a block
         whose keys may all be seen; doubted (rows, n): it may weigh much, whatever the sketch says. first: allowed keys
         that are always read, as are those that are doubted or of no whole block."""

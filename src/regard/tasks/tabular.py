@@ -104,10 +104,10 @@ _TUMOURS = Settings(
     task="tabular",
     data=DataSettings(source="breast-cancer", test_rows=0.3, validation_rows=0.15),
     table=TableSettings(),
-    core=CoreSettings(kind="transformer", dim=32, hidden=64, layers=2, heads=4, dropout=0.1, block_dropout=0.1),
-    train=TrainSettings(epochs=60, batch=32, rate=1e-3, weight_decay=0.05),
+    core=CoreSettings(kind="transformer", dim=32, hidden=64, layers=1, heads=4, dropout=0.1, block_dropout=0.1),
+    train=TrainSettings(epochs=120, batch=32, rate=1e-3, weight_decay=0.05),
 )
-_DIABETES = changed(_TUMOURS, {"data.source": "diabetes"})
+_DIABETES = changed(_TUMOURS, {"data.source": "diabetes", "core.layers": 2, "train.epochs": 60})
 
 TABULAR = Task(
     name="tabular",
