@@ -69,9 +69,9 @@ CASES = (
         "diabetes",
         "tabular",
         "diabetes",
-        note="442 rows in all, of which a linear model tells nearly as much. Five other settings (one layer, wider, more "
-        "dropout, a lower rate, more weight decay) came to a MAE of 40.4 to 42.3 on the validation part (seed 0; preset "
-        "42.4): too near to choose by 66 rows, and the best there was the worst on the test part (52.5)",
+        note="442 rows in all, of which a linear model tells nearly as much. Five other settings (one layer, wider, "
+        "more dropout, a lower rate, more weight decay) came to a MAE of 40.4 to 42.3 on the validation part (seed 0; "
+        "preset 42.4): too near to choose by 66 rows, and the best there was the worst on the test part (52.5)",
     ),
     Case(
         "recommend",
