@@ -33,9 +33,7 @@ def reach(*, bits: int = 8, sink: SinkLogits | None = None, allowed: Tensor | No
     scores, _ = judged(sketch, query)
     dice = torch.linspace(0, 0.99, INSIDE).expand(2, -1)
     parts = may[0], scores[0], beyond(sketch, query)[0], dice
-    return Reach.of(
-        sketch, key[0], value[0], torch.zeros(2, dtype=torch.int64), query[0], query[0], *parts, sink
-    )
+    return Reach.of(sketch, key[0], value[0], torch.zeros(2, dtype=torch.int64), query[0], query[0], *parts, sink)
 
 
 def by_hand(found: Reach, row: int, head: int) -> tuple[Tensor, float]:
