@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import record
-from benchmarks.harness import SMOKE, Goal, Report, Rounds
+from benchmarks.harness import SMOKE, Goal, Report
 from regard.allocate import Comparison, Profile, allocate, compare, even, profile
 from regard.allocate.profile import POLICIES
 from regard.app.reading_text import Reader
@@ -113,7 +113,7 @@ def main() -> int:
     print(seen, flush=True)
     report = Report("allocation")
     report.goals += goals(seen, shares)
-    code = record.finish(report, Rounds(1, 0), folder)
+    code = record.finish(report, None, folder)
     _add(folder / "allocation.json", found, seen, {"tokens": tokens, "samples": samples, "scored": scored})
     path.unlink()
     return code
@@ -122,7 +122,6 @@ def main() -> int:
 def _add(path: Path, found: Profile, seen: Comparison, sizes: dict[str, int]) -> None:
     """The runs, and what the profile let expect of each, beside what every benchmark leaves."""
     laid = json.loads(path.read_text("utf-8"))
-    del laid["rounds"], laid["warmup"]  # nothing is timed
     expected = {}
     for ran in seen.runs:
         kind, share, *policy = ran.name.split(" ", 2)

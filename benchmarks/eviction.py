@@ -187,7 +187,7 @@ def main() -> int:
         share, _, kind = row["name"].partition(", ")
         if share == "25%" and kind in GOALS:
             report.goals.append(Goal(GOALS[kind], row["of_full"], PEAK))
-    return record.finish(report, rounds, folder)
+    return record.finish(report, None, folder)
 
 
 if __name__ == "__main__":

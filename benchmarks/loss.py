@@ -32,7 +32,7 @@ from typing import Any
 
 from benchmarks import record
 from benchmarks.captured import LAYERS, REPORTED
-from benchmarks.harness import SMOKE, Report, Rounds
+from benchmarks.harness import SMOKE, Report
 from benchmarks.loss_beside import beside, wanted
 from benchmarks.loss_facts import DEPTHS
 from benchmarks.loss_study import Kept, Study, facts, losses
@@ -83,7 +83,7 @@ def main() -> int:
         )
         _measure(study, given, depths, shares, report, made)
     folder.mkdir(parents=True, exist_ok=True)
-    failed = record.finish(report, Rounds(1, 0), folder)
+    failed = record.finish(report, None, folder)
     _add(path, {"text": REPORTED, "tokens": given.tokens, "scored": given.scored, **made}, others)
     return failed
 
@@ -122,7 +122,6 @@ def _measure(
 def _add(path: Path, made: dict[str, Any], others: dict[str, Any]) -> None:
     """The tables, beside what every benchmark leaves, and those of other models."""
     found = json.loads(path.read_text("utf-8"))
-    del found["rounds"], found["warmup"]  # nothing is timed
     found["goals"] += others["goals"]
     made |= {part: made[part] + others[part] for part in PARTS}
     path.write_text(json.dumps({**found, "losses": made}, indent=1, ensure_ascii=False) + "\n", "utf-8")

@@ -42,15 +42,14 @@ def started(given: argparse.Namespace) -> tuple[Rounds, Path]:
     return (SMOKE, RESULTS / "smoke") if given.smoke else (Rounds(given.rounds), RESULTS)
 
 
-def finish(report: Report, rounds: Rounds, folder: Path, *, more: Mapping[str, Any] | None = None) -> int:
-    """Write `folder/<name>.json`, print the goals, and give the exit code: 1 when a case failed its gate. `more`: what
-    else belongs into the JSON."""
+def finish(report: Report, rounds: Rounds | None, folder: Path, *, more: Mapping[str, Any] | None = None) -> int:
+    """Write `folder/<name>.json`, print the goals, and give the exit code: 1 when a case failed its gate. `rounds` is
+    None where nothing is timed. `more`: what else belongs into the JSON."""
     folder.mkdir(parents=True, exist_ok=True)
     found = {
         "name": report.name,
         "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d"),
-        "rounds": rounds.kept,
-        "warmup": rounds.warmup,
+        **({} if rounds is None else {"rounds": rounds.kept, "warmup": rounds.warmup}),
         "versions": versions(),
         "machine": machine(),
         "cases": report.cases,

@@ -29,7 +29,7 @@ from typing import Any
 from benchmarks import record
 from benchmarks.captured import CHOSEN_ON, LAYERS, LONGEST, REPORTED, capture, load
 from benchmarks.contenders import SETTINGS
-from benchmarks.harness import SMOKE, Report, Rounds
+from benchmarks.harness import SMOKE, Report
 from benchmarks.spending_job import NOTHING, Job, Settings, code, joined, run
 from benchmarks.spending_table import Found, goals, needed, rows
 from benchmarks.watched import kernel
@@ -140,7 +140,7 @@ def main() -> int:
             found = table(model, length, layers, workers=given.workers, smoke=smoke)
             report.goals += goals(model, length, found, bits_share=THREE_BITS)
             made += found
-    failed = record.finish(report, Rounds(1, 0), folder)
+    failed = record.finish(report, None, folder)
     _add(folder / "spending.json", made, smoke=smoke)
     return failed
 
@@ -148,7 +148,6 @@ def main() -> int:
 def _add(path: Path, made: list[dict[str, Any]], *, smoke: bool) -> None:
     """The table, beside what every benchmark leaves."""
     found = json.loads(path.read_text("utf-8"))
-    del found["rounds"], found["warmup"]  # nothing is timed
     about = {"reported": REPORTED, "chosen_on": CHOSEN_ON, "queries": 2 if smoke else QUERIES, "code": code(own=True)}
     path.write_text(
         json.dumps({**found, "spending": {**about, "rows": made}}, indent=1, ensure_ascii=False) + "\n", "utf-8"

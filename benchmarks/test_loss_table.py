@@ -122,7 +122,7 @@ def test_what_is_recorded_of_other_models_stays(tmp_path: Path) -> None:
     assert loss.recorded(path, ["a"]) == none
     goals = [{"text": "a, 8 tokens"}, {"text": "b, 8 tokens"}]
     rows = [{"model": "a", "loss": 1}, {"model": "b", "loss": 2}]
-    start = {"rounds": 1, "warmup": 0, "goals": goals}
+    start = {"goals": goals}
     path.write_text(json.dumps({**start, "losses": {**none, "loss": rows}}))
     others = loss.recorded(path, ["a"])
     assert others == {**none, "goals": goals[1:], "loss": rows[1:]}
