@@ -8,7 +8,7 @@ from tests.allocate.small import MADE_FOR, layer, made_up
 from regard.allocate import Allocation, allocate, even
 from regard.allocate.heads import key_heads
 from regard.allocate.profiled import Profile
-from regard.spec import MeanBlocks, MinMaxBlocks, SpecError, WindowSinks
+from regard.spec import Focus, MeanBlocks, MinMaxBlocks, SpecError, WindowSinks
 from regard.spec.budget import Budget
 
 W, B = WindowSinks(), MinMaxBlocks(4)
@@ -128,6 +128,15 @@ def test_what_cannot_be_split(call: object) -> None:
             call(profile, budget)  # type: ignore[operator]
     with pytest.raises(SpecError, match="has no samples yet"):
         call(Profile(MADE_FOR, (W,), (0.1,), 1), Budget(fraction=0.1))  # type: ignore[operator]
+
+
+def test_a_policy_of_the_budgets_own_is_not_dropped() -> None:
+    todo = r"each head gets one that was profiled; leave policy= out, or .* even\("
+    for policy in (B, W):
+        with pytest.raises(SpecError, match=todo) as told:
+            allocate(made_up(steep=STEEP), Budget(fraction=0.3, policy=policy))
+        assert repr(policy) in str(told.value)
+    assert allocate(made_up(steep=STEEP), Budget(fraction=0.3, policy=Focus())).cost is not None
 
 
 def test_too_small_a_budget_is_refused() -> None:

@@ -118,6 +118,16 @@ def test_another_model_is_refused_with_what_differs(other: Any, said: str) -> No
         made.check(other())
 
 
+def test_a_layer_that_the_model_does_not_have_is_named() -> None:
+    model = llama()
+    path = "model.layers.1.self_attn"
+    Allocation(Fingerprint.of(model), {path: (TENTH,)}).check(model)
+    Allocation(Fingerprint.of(Looker()), {"Looker": (TENTH,)}).check(Looker())  # itself, by its class
+    made = Allocation(Fingerprint.of(model), {path: (TENTH,), "model.layers.7.self_attn": (TENTH,)})
+    with pytest.raises(SpecError, match=r"a budget for model\.layers\.7\.self_attn, .*LlamaForCausalLM does not have"):
+        made.check(model)
+
+
 def test_as_many_weights_in_other_shapes() -> None:
     found = Fingerprint.of(nn.Linear(2, 3, bias=False))
     with pytest.raises(SpecError, match=r"a Linear of 6 parameters, and this is a Linear of 6, of other shapes"):

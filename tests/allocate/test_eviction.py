@@ -15,9 +15,11 @@ from regard.spec.errors import SpecError
     [
         ({"fraction": 0.25}, 100, 25),
         ({"fraction": 0.25}, 101, 26),  # rounded up
-        ({"fraction": 0.1}, 30, 3),  # not 4, though .1 x 30 is 3.0000000000000004
+        ({"fraction": 0.1, "first": 0}, 30, 3),  # not 4, though .1 x 30 is 3.0000000000000004
         ({"fraction": 1.0}, 7, 7),
-        ({"fraction": 0.001}, 7, 1),
+        ({"fraction": 0.001}, 7, 5),  # the first 4 stay whatever comes, and the very last
+        ({"fraction": 0.001, "first": 0}, 7, 1),
+        ({"fraction": 0.1, "first": 9}, 7, 7),
         ({"fraction": 0.5}, 0, 0),
         ({"keys": 20}, 100, 20),
         ({"keys": 20}, 7, 7),
@@ -52,6 +54,8 @@ def test_what_stays_whatever_it_received(latest: float, size: int, spared: tuple
         ({"keys": 0}, r"Eviction\(keys=0\): expected a whole number, at least 1"),
         ({"keys": True}, "keys=True"),
         ({"keys": 8, "first": -1}, "at least 0"),
+        ({"keys": 2, "first": 4}, r"Eviction\(keys=2, first=4\): .*at least 5 keys.*or a smaller first="),
+        ({"keys": 4}, "at least 5 keys"),
         ({"keys": 8, "step": 0}, "step=0"),
         ({"keys": 8, "latest": 1.1}, r"latest=1.1\): expected a share"),
         ({"keys": 8, "least": -0.1}, r"least=-0.1\): expected a share"),

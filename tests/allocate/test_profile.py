@@ -135,6 +135,9 @@ def test_what_cannot_be_profiled() -> None:
         profile(Looker().eval(), ["text"], **ASKED)
     with pytest.raises(SpecError, match=r"is no torch.nn.Module"):
         profile("model", [numbers(30)], **ASKED)  # type: ignore[arg-type]
+    with pytest.raises(SpecError, match="a sample has 1 token: expected at least 2"):
+        profile(llama(), [text(9)[:, :1]], **ASKED)
+    assert profile(llama(), [text(9)[:, :2]], **ASKED).layers
 
 
 def test_figures_that_are_no_numbers_are_refused(tmp_path: Path) -> None:

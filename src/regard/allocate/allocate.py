@@ -12,7 +12,7 @@ from regard.allocate.water import fill, hull
 from regard.kernels.sketch_basis import Basis
 from regard.spec.budget import Budget
 from regard.spec.errors import SpecError
-from regard.spec.policy import WindowSinks
+from regard.spec.policy import Focus, WindowSinks
 from regard.spec.value import described
 
 
@@ -21,13 +21,14 @@ def allocate(profile: Profile, budget: Budget) -> Allocation:
 
     `budget.fraction` is a share of the bytes that all heads' keys and values take for a token, at the lengths of the
     profile's samples. Each head gets the policy, of those that were profiled, and the fraction by water-filling on its
-    measured curves (`regard.allocate.water`); `budget.policy` is not asked. Never more costly, on the profile, than
-    plain WindowSinks with the same fraction everywhere.
+    measured curves (`regard.allocate.water`), so that the budget names no policy of its own. Never more costly, on the
+    profile, than plain WindowSinks with the same fraction everywhere.
 
     Raises:
-        SpecError: a budget of keys or a tolerance, one that is less than the profile's least, or a profile without
-            samples.
+        SpecError: a budget of keys or a tolerance, one with a policy, one that is less than the profile's least, or a
+            profile without samples.
     """
+    _refuse_policy(budget)
     total = _share(budget) * profile.full
     heads = key_heads(profile)
     offered = [head.points() for head in heads]
@@ -88,6 +89,14 @@ def _bases(profile: Profile, layers: Mapping[str, tuple[Budget, ...]]) -> dict[s
 
 def _basis(lessons: Lessons, head: int, budget: Budget) -> Basis | None:
     return None if budget.fraction == 1 else lessons.basis(head, budget.policy)
+
+
+def _refuse_policy(budget: Budget) -> None:
+    if isinstance(budget, Budget) and budget.policy != Focus():
+        raise SpecError(
+            f"allocate(profile, Budget(policy={budget.policy!r})): each head gets one that was profiled; leave policy= "
+            "out, or spread this one over all heads with even(profile, budget)"
+        )
 
 
 def _share(budget: Budget) -> float:

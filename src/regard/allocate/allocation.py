@@ -73,8 +73,15 @@ class Allocation:
                 raise SpecError(f"{path}, head {head}: {error}") from None
 
     def check(self, model: nn.Module) -> None:
-        """Raises `SpecError` where this allocation was made for another model."""
+        """Raises `SpecError` where this allocation was made for another model, or names a layer that it lacks."""
         self.model.check(model, "allocation")
+        known = {path or type(model).__name__ for path, _ in model.named_modules()}  # as `reach` names them
+        odd = [path for path in self.layers if path not in known]
+        if odd:
+            raise SpecError(
+                f"this allocation has a budget for {', '.join(odd)}, which this {type(model).__name__} does not have; "
+                "take it out of the file, or allocate again (regard allocate)"
+            )
 
     def runs(self, path: str) -> tuple[tuple[range, Budget], ...]:
         """Key heads that lie side by side and have one budget, for a layer; none for one that has no budget."""

@@ -21,9 +21,10 @@ class Eviction(Value):
             model.generate(**inputs)
 
     One of `fraction` and `keys` says how many keys of each key head stay: a share of all tokens seen so far, or a
-    number. Mass received is the sum of the weights that queries gave to a key, over the query heads that share it,
-    exact and without a query x key array. A cache is cut back to its size whenever it is more than `step` keys above
-    it: after the prompt, or each chunk of it, and then every so many generated tokens.
+    number; of a share, never fewer than `first` and one. Mass received is the sum of the weights that queries gave to a
+    key, over the query heads that share it, exact and without a query x key array. A cache is cut back to its size
+    whenever it is more than `step` keys above it: after the prompt, or each chunk of it, and then every so many
+    generated tokens.
 
     first: keys at the start that always stay. latest: the share of the size that is kept for the latest keys; 1 leaves
     nothing to choose (StreamingLLM's window and sinks: Xiao et al. 2023, arXiv 2309.17453).
@@ -41,8 +42,8 @@ class Eviction(Value):
     keys stay as they are, and the memory is the same. Beside a number of `keys` it comes on top, and grows. None: they
     are gone.
 
-    Raises `SpecError` for none or both of `fraction` and `keys`, for numbers out of range, and for a periphery that
-    leaves no room for keys as they are.
+    Raises `SpecError` for none or both of `fraction` and `keys`, for numbers out of range, for `keys` that are no
+    more than the first, and for a periphery that leaves no room for keys as they are.
     """
 
     fraction: float | None = None
@@ -69,6 +70,11 @@ class Eviction(Value):
         self._whole("step", 1)
         if self.keys is not None:
             self._whole("keys", 1)
+            if self.keys <= self.first:
+                raise SpecError(
+                    f"Eviction(keys={self.keys}, first={self.first}): the first keys stay, and so does the latest; "
+                    f"give at least {self.first + 1} keys, or a smaller first="
+                )
         for name in ("latest", "least"):
             given = getattr(self, name)
             if not is_number(given) or not 0 <= given <= 1:
@@ -91,7 +97,7 @@ class Eviction(Value):
         whole = math.ceil(round(self.fraction * seen, 6))  # .1 x 30 is a little above 3 in floats
         if whole < seen and self.periphery is not None:
             whole = max(math.floor(whole - beside), self.first + self.periphery.grain)
-        return min(whole, seen)
+        return min(max(whole, self.first + 1), seen)  # the first stay, and the very last
 
     def spared(self, size: int) -> tuple[int, int]:
         """(first, latest) keys that stay whatever they received. The very last key always does."""

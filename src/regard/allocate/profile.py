@@ -67,8 +67,8 @@ def profile(
     WindowSinks() is measured whether it is named or not. The model should be in evaluation mode.
 
     Raises:
-        SpecError: a model in training mode, no samples, settings out of range, a policy that watches earlier queries,
-            or samples that run other layers.
+        SpecError: a model in training mode, no samples, a text of one token, settings out of range, a policy that
+            watches earlier queries, or samples that run other layers.
         DataError: the file at `path` is of another model, other settings, or other samples.
         RunError: the figures of a sample are not finite, or the file cannot be written.
     """

@@ -93,9 +93,15 @@ def check_row(sample: Sample, least: int) -> Tensor:
         raise SpecError(
             f"a sample is a batch of {ids.shape[0]}, or padded: expected one text a sample, without padding"
         )
-    if ids.shape[1] < least:
-        raise SpecError(f"a sample has {ids.shape[1]} tokens: expected at least {least}")
+    check_length(ids, least)
     return ids
+
+
+def check_length(ids: Tensor, least: int) -> None:
+    """Raises `SpecError` where ids (batch, length) are fewer than `least` tokens."""
+    length = ids.shape[1]
+    if length < least:
+        raise SpecError(f"a sample has {length} token{'s' * (length != 1)}: expected at least {least}")
 
 
 def read_prompt(model: nn.Module, ids: Tensor) -> Any:

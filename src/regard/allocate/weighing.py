@@ -30,7 +30,7 @@ from torch import Tensor, nn
 from regard.allocate.cut import reduced
 from regard.allocate.lessons import Lessons
 from regard.allocate.measuring import Asked, Measured, moves, unbudgeted
-from regard.allocate.sample import Sample, continued, decodes, logits_of, main_of, read_prompt
+from regard.allocate.sample import Sample, check_length, continued, decodes, logits_of, main_of, read_prompt
 from regard.allocate.used import Used
 from regard.engine.attend import choose
 from regard.engine.seam_reach import Reached
@@ -75,12 +75,13 @@ class Weighing:
         whole, with the memory of a training step on one sample.
 
         Raises:
-            SpecError: no call could be measured, or the output depends on none of them.
+            SpecError: a text of fewer than 2 tokens, no call could be measured, or the output depends on none of them.
         """
         self._decodes = decodes(model, sample)
         if self._decodes:
             ids = sample.ids
             assert ids is not None
+            check_length(ids, 2)  # one of them is read before, and one is measured
             prompt = max(1, ids.shape[1] - TAIL)
             reading = Used(type(model).__name__)
             with torch.no_grad(), reach(model, lambda reached: self._remember(reading, reached), answers=True):
