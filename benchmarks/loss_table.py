@@ -101,7 +101,8 @@ def fact_goals(study: Study, rows: Sequence[Mapping[str, Any]]) -> list[Goal]:
 
 
 def press_rows(study: Study, wanted: Sequence[tuple[int, str, float, str, int]]) -> list[dict[str, Any]]:
-    """One row for each press, share and size of cache. wanted: (start, press, share, size, keys of the prompt)."""
+    """One row for each press, share and size of cache, over the places that were measured (`places`: how many). wanted:
+    (start, press, share, size, keys of the prompt)."""
     made = []
     for press, share, size in dict.fromkeys((press, share, size) for _, press, share, size, _ in wanted):
         keys = [(start, kept) for start, *kind, kept in wanted if tuple(kind) == (press, share, size)]
@@ -114,8 +115,8 @@ def press_rows(study: Study, wanted: Sequence[tuple[int, str, float, str, int]])
         failed = [each["failed"] for each in known if "failed" in each]
         if failed:
             made.append({**row, "failed": failed[0]})
-        elif known and len(known) == len(found):
-            made.append({**row, "versions": known[0]["versions"], **summed(known)})
+        elif known:
+            made.append({**row, "places": len(known), "versions": known[0]["versions"], **summed(known)})
     return made
 
 

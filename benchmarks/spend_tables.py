@@ -44,11 +44,17 @@ def losses(result: dict[str, Any]) -> list[list[str]]:
             names = next((", ".join(f"{k} {v}" for k, v in row["versions"].items()) for row in some if "kl" in row), "")
             tables.append([f"| {names} | cache, mean | loss | divergence |", "|---|---|---|---|"])
             tables[-1] += [
-                f"| {row['press']}, {row['size']} | {_share(row, 'mean_share')} | {_lost(row)} |" for row in some
+                f"| {row['press']}, {row['size']}{_places(row)} | {_share(row, 'mean_share')} | {_lost(row)} |"
+                for row in some
             ]
     return tables + [
         _facts(model, found["facts"]) for model in dict.fromkeys(r["model"] for r in found.get("facts", ()))
     ]
+
+
+def _places(row: dict[str, Any]) -> str:
+    """How many places of the text a press was measured at, where that is one."""
+    return ", at one place" if row.get("places") == 1 else ""
 
 
 def _facts(model: str, every: list[dict[str, Any]]) -> list[str]:

@@ -105,11 +105,14 @@ def test_another_interpreters_rows_are_kept(study: Study, tmp_path: Path) -> Non
     rows = {(row["press"], row["kept_of_prompt"]): row for row in press_rows(study, asked)}
     assert len(rows) == 12
     row = rows["SnapKVPress", 24]
-    assert (row["increase"], row["kl"], row["versions"]) == (0.5, 0.5, {"kvpress": "9"})
+    assert (row["increase"], row["kl"], row["versions"], row["places"]) == (0.5, 0.5, {"kvpress": "9"}, 2)
     assert row["mean_share"] == pytest.approx(25 / 121)
     assert rows["TOVAPress", 24]["failed"] == "E: no"
     teller.unlink()
     beside(study, str(teller), asked)  # all is known: nothing runs
+    del study.kept.rows[study.press_key(7, "SnapKVPress", 24)]
+    (one,) = [one for one in press_rows(study, asked) if (one["press"], one["kept_of_prompt"]) == ("SnapKVPress", 24)]
+    assert one["places"] == 1
 
 
 def test_an_interpreter_that_fails_is_told_of(study: Study, tmp_path: Path) -> None:
@@ -138,7 +141,7 @@ def test_the_tables_say_what_was_measured() -> None:
     lost: list[dict[str, Any]] = [{"model": "m", "title": "mine", "share": 0.1, "bytes": 0.0999, **parts}]
     lost.append({"model": "m", "title": "theirs", "share": 0.05, "failed": "too little"})
     press = [
-        {"model": "m", "press": "P", "size": "s", "share": 0.1, "mean_share": 0.12, "versions": {"k": "1"}, **parts}
+        {"model": "m", "press": "P", "size": "s", "share": 0.1, "mean_share": 0.12, "versions": {"k": "1"}, "places": 1, **parts}
     ]
     fact = {"model": "m", "title": "mine", "share": 0.2, "bytes": 0.2, "asked": 8, "found": 7, "found_at": [4, 3]}
     made = {"text": "emma", "tokens": 8192, "loss": lost, "kvpress": press, "facts": [{**fact, "exact_found": 8}]}
@@ -146,7 +149,7 @@ def test_the_tables_say_what_was_measured() -> None:
     assert "exact 2.5000" in first
     assert "| mine | 10.0% | +0.0125 ± 0.0010 | 0.5000 ± 0.0000 |" in first
     assert "| theirs | 5.0% | not to be had |  |" in first
-    assert "| P, s | 12.0% |" in second
+    assert "| P, s, at one place | 12.0% |" in second
     assert "k 1" in second
     assert "8 of 8" in third
     assert "| mine | 20.0% | 7 | 4 3 |" in third
