@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -48,6 +51,29 @@ def test_the_loss_of_an_exact_run_is_the_models_own() -> None:
     assert third.seconds > 0
 
 
+def test_what_is_spent_once_is_no_part_of_time_or_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a clock that the model's calls turn: the first one after a prompt takes 99 s and 200 MB, the third 50 s, as
+    compiling does; any other .16 s for its 16 tokens."""
+    model, now, calls = llama(), [0.0], [0]
+
+    def turn(module: nn.Module, args: Any, named: Any) -> None:
+        calls[0] = 0 if args[0].shape[1] == 17 else calls[0] + 1
+        now[0] += {1: 99.0, 3: 50.0}.get(calls[0], 0.16)
+        torch.ones(50_000_000 if calls[0] == 1 else 1)
+
+    model.register_forward_pre_hook(turn, with_kwargs=True)
+    monkeypatch.setattr(sys.modules["regard.allocate.compare"], "time", SimpleNamespace(perf_counter=lambda: now[0]))
+    made = compare(model, THIRD, [text(97)], prompt=17)
+    for ran in (made.exact, made["budget"]):
+        assert ran.seconds == pytest.approx(0.01)
+        assert ran.extra_bytes is None or ran.extra_bytes < 100_000_000
+
+
+def test_a_text_of_one_stretch_has_neither() -> None:
+    made = compare(llama(), THIRD, [text(20)])
+    assert [(ran.seconds, ran.extra_bytes) for ran in (made.exact, made["budget"])] == [(None, None)] * 2
+
+
 def test_decoding_in_stretches_is_decoding_token_by_token() -> None:
     """The loss on a budget, against one token after the other."""
     model, ids = llama(), text(60)
@@ -65,8 +91,6 @@ def test_decoding_in_stretches_is_decoding_token_by_token() -> None:
 
 def test_the_increase_and_its_error_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stretches of 16, 16 and 7 tokens whose losses are 1, 2 and 3 nats above: 6 / 39, and sqrt(3 * 1) / 39."""
-    import sys
-
     module = sys.modules["regard.allocate.compare"]
     monkeypatch.setattr(module, "logits_of", lambda output: torch.zeros(1, 16, 2))
     real = module._count_loss  # type: ignore[attr-defined]
@@ -79,9 +103,9 @@ def test_the_increase_and_its_error_by_hand(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(module._Tally, "full_before", False, raising=False)  # type: ignore[attr-defined]
     real_rest = module._rest  # type: ignore[attr-defined]
 
-    def rest(model: Any, ids: Any, start: Any, cache: Any, budget: Any, tally: Any) -> None:
+    def rest(model: Any, ids: Any, start: Any, cache: Any, budget: Any, tally: Any) -> Iterator[None]:
         tally.full_before = budget is not None
-        real_rest(model, ids, start, cache, budget, tally)
+        yield from real_rest(model, ids, start, cache, budget, tally)
 
     monkeypatch.setattr(module, "_rest", rest)
     made = compare(llama(), THIRD, [text(60)], prompt=20)

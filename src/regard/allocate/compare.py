@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from statistics import median
 from typing import Any
 
 import torch
@@ -88,14 +89,14 @@ def compare(
 
 @dataclass(eq=False)
 class _Tally:
-    """What one way of running has come to. losses: of each stretch, in nats, summed over its tokens."""
+    """What one way of running has come to. losses: of each stretch, in nats, summed over its tokens. seconds: a token,
+    of each stretch that was timed."""
 
     losses: list[float] = field(default_factory=list)
     tokens: int = 0
     read: float = 0.0
     full: float = 0.0
-    seconds: float = 0.0
-    timed: int = 0  # tokens that `seconds` are of
+    seconds: list[float] = field(default_factory=list)
     peak: int | None = 0
     off: list[float] = field(default_factory=list)
     errors: dict[str, list[Tensor]] = field(default_factory=dict)
@@ -145,8 +146,10 @@ def _decoded(
         tally = tallies[name]
         with use(model, budget) as used:
             cache = _prompt(model, ids[:, :start], used.spending)
-            _, peak = extra_bytes(partial(_rest, model, ids, start, cache, used.spending, tally))
-        tally.took(peak if next(model.parameters()).device.type == "cpu" else None)
+            rest = _rest(model, ids, start, cache, used.spending, tally)
+            next(rest)  # with it goes what is spent once, such as compiling a loop
+            read, peak = extra_bytes(partial(sum, rest))
+        tally.took(peak if read and next(model.parameters()).device.type == "cpu" else None)
         yield ids.shape[1] - start
 
 
@@ -160,19 +163,21 @@ def _prompt(model: nn.Module, ids: Tensor, spending: Spending | None) -> Any:
     return cache
 
 
-def _rest(model: nn.Module, ids: Tensor, start: int, cache: Any, spending: Spending | None, tally: _Tally) -> None:
-    """Read what comes after the prompt, a stretch at a time."""
+def _rest(
+    model: nn.Module, ids: Tensor, start: int, cache: Any, spending: Spending | None, tally: _Tally
+) -> Iterator[int]:
+    """Read what comes after the prompt, a stretch at a time; the tokens of each. In every way the same are timed."""
     stretches = continued(model, ids, start, cache, FEW_QUERIES)
     for number in range(-(-(ids.shape[1] - start) // FEW_QUERIES)):
-        watched = spending is not None and number % WATCHED == 0
+        watched = number % WATCHED == 0
         if spending is not None:
             spending.witness = tally.witness if watched else None
         began = time.perf_counter()
         places, output = next(stretches)
         if not watched:
-            tally.seconds += time.perf_counter() - began
-            tally.timed += len(places)
+            tally.seconds.append((time.perf_counter() - began) / len(places))
         _count_loss(tally, output, ids[0, places.start + 1 : places.stop + 1])
+        yield len(places)
     tally.count(spending)
 
 
@@ -217,7 +222,7 @@ def _ran(name: str, tally: _Tally, exact: _Tally) -> Ran:
         increase_error=error,
         off=sum(tally.off) / len(tally.off) if tally.off else None,
         errors={path: float(torch.stack(each).mean()) for path, each in tally.errors.items()},
-        seconds=tally.seconds / tally.timed if tally.timed else None,
+        seconds=median(tally.seconds) if tally.seconds else None,
         extra_bytes=tally.peak,
         left=tally.left,
         plain=tally.plain,

@@ -14,9 +14,10 @@ class Ran:
     share: of the bytes of keys and values, how many were read. loss: nats a token; increase: of it, over the exact
     run on the same tokens, with the standard error over stretches of 16 tokens. off: |output - exact| / |exact| of the
     model's own output, where it is not decoded. errors: module path -> the mean relative error of its attention output.
-    seconds: a token, without the prompt. extra_bytes: the peak of memory beyond what was held before, where the system
-    tells it. metric: what the caller's own measure gave. left: module path -> why its calls ran exact. plain: why its
-    budget was spent by window + sinks in place of its own policy.
+    seconds: a token, the median over stretches, without the prompt and the first stretch, with which loops are
+    compiled. extra_bytes: the peak of memory beyond what was held before the others, where the system tells it.
+    metric: what the caller's own measure gave. left: module path -> why its calls ran exact. plain: why its budget was
+    spent by window + sinks in place of its own policy.
     """
 
     name: str
