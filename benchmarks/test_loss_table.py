@@ -141,7 +141,16 @@ def test_the_tables_say_what_was_measured() -> None:
     lost: list[dict[str, Any]] = [{"model": "m", "title": "mine", "share": 0.1, "bytes": 0.0999, **parts}]
     lost.append({"model": "m", "title": "theirs", "share": 0.05, "failed": "too little"})
     press = [
-        {"model": "m", "press": "P", "size": "s", "share": 0.1, "mean_share": 0.12, "versions": {"k": "1"}, "places": 1, **parts}
+        {
+            "model": "m",
+            "press": "P",
+            "size": "s",
+            "share": 0.1,
+            "mean_share": 0.12,
+            "versions": {"k": "1"},
+            "places": 1,
+            **parts,
+        }
     ]
     fact = {"model": "m", "title": "mine", "share": 0.2, "bytes": 0.2, "asked": 8, "found": 7, "found_at": [4, 3]}
     made = {"text": "emma", "tokens": 8192, "loss": lost, "kvpress": press, "facts": [{**fact, "exact_found": 8}]}
