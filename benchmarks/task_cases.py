@@ -42,8 +42,6 @@ class Case:
 
 _FEW = ("data.train_rows=1000", "data.validation_rows=1000", "train.epochs=40")  # pictures with a class, to learn from
 
-_FEW_TEXTS = ("data.train_rows=1000", "train.epochs=20")  # reviews with a label, to learn from
-
 _UNSEEN = (
     "the emoji of the test scenes are in no training scene; on the validation part, new scenes of the same emoji, {}"
 )
@@ -170,7 +168,4 @@ CASES = (
     Case("masked-images", "masked-images", changes=("train.epochs=3",)),
     Case("few-pictures", "images", "patches", _FEW),
     Case("few-pictures-masked", "images", "patches", _FEW, init="masked-images"),
-    Case("masked-text", "masked-text", seeds=1),
-    Case("few-reviews", "sentiment", "transformer", _FEW_TEXTS),
-    Case("few-reviews-masked", "sentiment", "transformer", _FEW_TEXTS, init="masked-text"),
 )
