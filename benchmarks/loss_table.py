@@ -101,8 +101,8 @@ def fact_goals(study: Study, rows: Sequence[Mapping[str, Any]]) -> list[Goal]:
 
 
 def press_rows(study: Study, wanted: Sequence[tuple[int, str, float, str, int]]) -> list[dict[str, Any]]:
-    """One row for each press, share and size of cache, over the places that were measured (`places`: how many). wanted:
-    (start, press, share, size, keys of the prompt)."""
+    """One row for each press, share and size of cache, over the places that were measured (`places`: how many of
+    how many). wanted: (start, press, share, size, keys of the prompt)."""
     made = []
     for press, share, size in dict.fromkeys((press, share, size) for _, press, share, size, _ in wanted):
         keys = [(start, kept) for start, *kind, kept in wanted if tuple(kind) == (press, share, size)]
@@ -116,7 +116,7 @@ def press_rows(study: Study, wanted: Sequence[tuple[int, str, float, str, int]])
         if failed:
             made.append({**row, "failed": failed[0]})
         elif known:
-            made.append({**row, "places": len(known), "versions": known[0]["versions"], **summed(known)})
+            made.append({**row, "places": [len(known), len(found)], "versions": known[0]["versions"], **summed(known)})
     return made
 
 

@@ -53,8 +53,9 @@ def losses(result: dict[str, Any]) -> list[list[str]]:
 
 
 def _places(row: dict[str, Any]) -> str:
-    """How many places of the text a press was measured at, where that is one."""
-    return ", at one place" if row.get("places") == 1 else ""
+    """At how many places of the text a press was measured, where that is not all."""
+    measured, wanted = row["places"]
+    return "" if measured == wanted else f", at {measured} of {wanted} places"
 
 
 def _facts(model: str, every: list[dict[str, Any]]) -> list[str]:
