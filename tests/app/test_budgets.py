@@ -124,6 +124,15 @@ def test_budgets_are_compared(walked, regard, folder, tmp_path):
     assert "Error of each layer" in words
 
 
+def test_pieces_that_were_profiled_too_are_told(walked, regard, folder):
+    _, _, found, _ = walked
+    asked = ["compare", "--model", folder / "tiny", "--profile", found, "--budget", ".3", *SMALL]
+    code, out, _ = regard(*asked, "--text", folder / "one.txt")
+    assert code == 0
+    assert "2 of the 2 pieces were profiled too: on another text" in out
+    assert "profiled too" not in regard(*asked, "--text", folder / "two.txt")[1]
+
+
 def test_an_allocation_alone_and_a_budget_alone(walked, regard, folder, tmp_path):
     _, _, _, made = walked
     asked = ["compare", "--model", folder / "tiny", "--text", folder / "two.txt", *SMALL]
@@ -147,7 +156,7 @@ def test_ctrl_c_says_how_to_go_on(regard, folder, tmp_path, monkeypatch):
     asked = ["profile", "--model", folder / "tiny", "--text", folder / "one.txt", "--out", tmp_path / "p.json", *SMALL]
     stopped.kept = False  # type: ignore[attr-defined]
     code, _, err = regard(*asked)
-    assert (code, err) == (130, "stopped: type the same command to go on\n")
+    assert (code, err) == (130, "stopped: nothing is kept yet; type the same command to begin again\n")
     stopped.kept = True  # type: ignore[attr-defined]
     code, _, err = regard(*asked)
     assert code == 130

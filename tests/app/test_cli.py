@@ -139,6 +139,30 @@ def test_a_terminal_that_knows_no_chinese_gets_escapes(process):
     assert "\\u559c\\u6b22" in done.stdout  # 喜欢
 
 
+def test_ctrl_c_before_the_first_checkpoint_says_that_nothing_is_kept(tmp_path, monkeypatch):
+    from regard.app import sitting
+    from regard.app.failures import StoppedError
+    from regard.app.screen import Screen
+    from regard.tasks.classify import CLASSIFY
+
+    def stopped(*asked, **named):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sitting, "train_run", stopped)
+
+    def told():
+        with pytest.raises(StoppedError) as error:
+            sitting.sit(Screen(), CLASSIFY.settings(), tmp_path)
+        return str(error.value)
+
+    assert told() == "training had not begun; type the same command to begin again"
+    (tmp_path / "config.json").write_text("{}")
+    assert told() == "no checkpoint was kept yet; type the same command to begin again"
+    (tmp_path / "checkpoint").mkdir()
+    (tmp_path / "checkpoint" / "step-00000120.safetensors").touch()
+    assert told() == f"the last checkpoint is kept in {tmp_path}; type the same command to go on from there"
+
+
 def test_ctrl_c_in_training_says_how_to_go_on(examples, environment, tmp_path, one_line):
     columns = ["--text", "review", "--label", "verdict", "--epochs", "5000", "--set", "train.checkpoint_seconds=0"]
     with subprocess.Popen(

@@ -163,8 +163,31 @@ def test_a_policy_for_comparison_that_cannot_do_it_is_an_error() -> None:
     q, k, v = inputs()
     with pytest.raises(KernelError, match=r"no kernel can do this .*\n(.*\n)*  policies: has no gradient"):
         regard.attend(q.requires_grad_(), k, v, budget=PEER)
-    with pytest.raises(KernelError, match=r"exact: .*does not spend by WindowSinks"):
+    with pytest.raises(KernelError, match=r"exact, .* do not spend by WindowSinks"):
         regard.attend(q, k, v, budget=PEER, dropout=0.5)
+
+
+@pytest.mark.parametrize(
+    ("gradient", "dropout", "why", "todo"),
+    [
+        (True, 0.0, "has no gradient", "call it under torch.no_grad(), or give no budget"),
+        (False, 0.5, "has no dropout in linear memory", "leave dropout= out, or give no budget"),
+        (True, 0.5, "has no dropout in linear memory; has no gradient", "call it under torch.no_grad() and leave"),
+    ],
+)
+def test_the_row_that_spends_so_says_why_not_first_and_what_to_do_last(
+    gradient: bool, dropout: float, why: str, todo: str
+) -> None:
+    q, k, v = inputs()
+    with pytest.raises(KernelError) as told:
+        regard.attend(q.requires_grad_(gradient), k, v, budget=PEER, dropout=dropout)
+    first, second, third, last = str(told.value).splitlines()
+    assert first.startswith("no kernel can do this (")
+    assert second == f"  policies: {why}"
+    assert third.startswith("  exact, blocks, ")
+    assert third.endswith(" do not spend by WindowSinks")
+    assert last.startswith(f"  {todo}")
+    assert last.endswith("or give no budget")
 
 
 def test_a_forced_kernel_spends_or_says_why_not() -> None:

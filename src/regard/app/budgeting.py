@@ -13,6 +13,7 @@ from regard.allocate.compare import compare
 from regard.allocate.comparison import Comparison
 from regard.allocate.profile import profile
 from regard.allocate.profiled import Profile
+from regard.allocate.sample import Sample
 from regard.allocate.weighing import NATS
 from regard.app.budget_bars import bars, heads
 from regard.app.budget_lines import Line, best_even, expected, measured
@@ -62,8 +63,9 @@ def profiled(screen: Screen, reader: Reader, path: Path, *, queries: int) -> Pro
         try:
             return profile(reader.model, reader.pieces, queries=queries, path=path, listen=listen)
         except KeyboardInterrupt:
-            kept = f"the pieces that are done are kept in {path}; " if path.exists() else ""
-            raise StoppedError(f"{kept}type the same command to go on") from None
+            if not path.exists():
+                raise StoppedError("nothing is kept yet; type the same command to begin again") from None
+            raise StoppedError(f"the pieces that are done are kept in {path}; type the same command to go on") from None
 
 
 def show_profile(screen: Screen, found: Profile) -> None:
@@ -119,6 +121,15 @@ def compared(screen: Screen, reader: Reader, ways: Ways) -> Comparison:
     with counted(screen, float(total), lambda done: f"{done:,.0f} of {total:,} tokens") as tell:
         made = compare(reader.model, ways, reader.pieces, listen=tell)
     return replace(made, model=reader.name)
+
+
+def profiled_too(reader: Reader, found: Profile | None) -> str | None:
+    """A remark on pieces that the profile was made on: what is allocated by it fits them best."""
+    known = () if found is None else found.samples
+    count, both = len(reader.pieces), sum(Sample.of(piece).hash in known for piece in reader.pieces)
+    if not both:
+        return None
+    return f"{both} of the {count} pieces were profiled too: on another text, what is allocated may cost more"
 
 
 def show_comparison(screen: Screen, made: Comparison, lines: Sequence[Line]) -> None:

@@ -157,9 +157,23 @@ def words(request: Request) -> str:
 def _cheapest(request: Request, candidates: list[Candidate]) -> Candidate:
     fitting = [c for c in candidates if not _all_reasons(c)]
     if not fitting:
-        told = "\n".join(f"  {c.row.name}: {'; '.join(_all_reasons(c))}" for c in candidates)
-        raise KernelError(f"no kernel can do this ({words(request)}):\n{told}")
+        told = [f"  {c.row.name}: {'; '.join(_all_reasons(c))}" for c in candidates if _spends(c, request)]
+        told += [] if request.budget is None else _without(request, candidates)
+        raise KernelError("\n".join([f"no kernel can do this ({words(request)}):", *told]))
     return min(fitting, key=lambda c: c.seconds)
+
+
+def _spends(candidate: Candidate, request: Request) -> bool:
+    return request.budget is None or type(request.budget.policy) in candidate.row.policies
+
+
+def _without(request: Request, candidates: list[Candidate]) -> list[str]:
+    """The rows that have no such policy, in one line, and what to do about a budget that none can keep."""
+    others = ", ".join(c.row.name for c in candidates if not _spends(c, request))
+    ways = ["call it under torch.no_grad()"] if request.wants_gradient() else []
+    ways += ["leave dropout= out"] if request.dropout else []
+    todo = ", or ".join([" and ".join(ways), "give no budget"] if ways else ["give no budget"])
+    return [*([f"  {others} do {_unspent(request).removeprefix('does ')}"] if others else []), f"  {todo}"]
 
 
 def _forced(request: Request, kernel: str, candidates: list[Candidate]) -> Candidate:

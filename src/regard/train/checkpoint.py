@@ -96,6 +96,11 @@ class CheckpointFolder:
         after = "starts from the beginning" if len(files) == 1 else f"goes on from {files[-2].stem}"
         return read_tensors(files[-1], remedy=f"delete this file, and the same command {after}")
 
+    @property
+    def empty(self) -> bool:
+        """Whether there is no checkpoint."""
+        return not self._files()
+
     def clear(self) -> None:
         """Removes the checkpoints and the folder."""
         for file in self._files():

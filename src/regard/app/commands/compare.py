@@ -39,7 +39,15 @@ def compare(
     from regard.allocate.allocation import Allocation
     from regard.allocate.profiled import Profile
     from regard.app.budget_lines import measured
-    from regard.app.budgeting import budgets_from, compared, picture, show_comparison, ways_of, write_figures
+    from regard.app.budgeting import (
+        budgets_from,
+        compared,
+        picture,
+        profiled_too,
+        show_comparison,
+        ways_of,
+        write_figures,
+    )
     from regard.app.given_text import whole_file
     from regard.app.progress import told
     from regard.app.reading_text import Reader
@@ -59,6 +67,9 @@ def compare(
     seen = compared(screen, reader, ways)
     screen.line()
     show_comparison(screen, seen, measured(seen, named))
+    remark = profiled_too(reader, found)
+    if remark is not None:
+        screen.line(remark)
     if out is not None:
         picture(out, f"{reader.name}: what budgets cost", comparison=seen, named=named, found=found, allocation=made)
     if json is not None:
