@@ -119,7 +119,8 @@ def beyond(sketch: Sketch, query: Tensor) -> Tensor:
     codes = sketch.codes[:, :, : sketch.length]
     wide = torch.cat((codes >> 4, codes & 15), 1)
     found = asked.clamp_min(0) @ (wide == LAST).float() - asked.clamp_max(0) @ (wide == 0).float()
-    return found.mul_(MIDDLE).view(lanes, rows, groups, -1)
+    more: Tensor = found.mul_(MIDDLE).view(lanes, rows, groups, -1)
+    return more
 
 
 def _behind(look: Look) -> Tensor:
