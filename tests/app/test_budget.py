@@ -7,6 +7,7 @@ import pytest
 
 from regard.app.asked import default_folder
 from regard.app.cli import main
+from regard.app.scores import SHARE
 from regard.tasks.classify import SENTIMENT
 from regard.tasks.settings import changed
 
@@ -47,31 +48,52 @@ def test_evaluate_keeps_it_or_takes_another(pruned, trained, examples, regard):
 
 
 def test_predict_and_explain_keep_it(pruned, tmp_path, regard):
-    code, out, _ = regard("predict", pruned, "--text", TEXT)
-    assert code == 0
+    code, out, err = regard("predict", pruned, "--text", TEXT)
+    assert (code, err) == (0, f"{SHARE.format(0.5)}\n")
     assert set(json.loads(out)["probabilities"]) == {"good", "bad"}
     page = tmp_path / "page.html"
     code, out, _ = regard("explain", pruned, "--text", TEXT, "--html", page)
     assert code == 0
-    assert "budget 0.5, words that were dropped get no attention" in page.read_text(encoding="utf-8")
+    assert SHARE.format(0.5) in out
+    assert SHARE.format(0.5) in page.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("budget", ["0", "-1", "1.5", "nan"])
+def test_methods_that_follow_attention_are_asked_of_the_whole_model(pruned, trained, regard, one_line):
+    asked = ["explain", pruned, "--text", TEXT, "--method", "rollout"]
+    code, _, err = regard(*asked)
+    assert code == 2
+    assert "a run with a budget is asked as a whole: regard explain --budget 1" in one_line(err)
+    code, out, err = regard(*asked, "--budget", "1")
+    assert (code, err) == (0, "")
+    assert "by rollout" in out
+    assert SHARE.format(0.5) not in out
+    code, _, err = regard("explain", "--model", trained, "--text", TEXT, "--budget", "1")
+    assert (code, "it goes with a run" in one_line(err)) == (2, True)
+
+
+@pytest.mark.parametrize("budget", ["0", "-1", "1.5", "nan", "half"])
 def test_a_share_that_is_none(budget, pruned, examples, train_command, tmp_path, regard, one_line):
     out = tmp_path / "new"
     code, _, err = regard(*train_command, "--core", "transformer", f"--budget={budget}", "--out", out)
+    said = f"'--budget': {budget}: expected a share, above 0 and at most 1; see: regard"
     assert code == 2
-    assert "what was typed: core.budget was" in one_line(err)
+    assert said in one_line(err)
     assert not out.exists()
-    code, _, err = regard("evaluate", pruned, "--data", examples / "reviews.csv", f"--budget={budget}")
-    assert code == 2
-    assert "what was typed: core.budget was" in one_line(err)
+    for asked in (["evaluate", pruned, "--data", examples / "reviews.csv"], ["explain", pruned, "--text", TEXT]):
+        code, _, err = regard(*asked, f"--budget={budget}")
+        assert code == 2
+        assert said in one_line(err)
+    code, _, err = regard("allocate", "--profile", out, "--out", out, f"--budget={budget}")
+    assert (code, said in one_line(err)) == (2, True)
 
 
-def test_no_number(pruned, examples, regard, one_line):
-    code, _, err = regard("evaluate", pruned, "--data", examples / "reviews.csv", "--budget", "half")
+def test_a_task_without_a_budget_names_those_with_one(regard, one_line, tmp_path):
+    code, _, err = regard("train", "forecast", "--budget", "0.25", "--out", tmp_path / "new")
     assert code == 2
-    assert "'--budget': Input should be a valid number" in one_line(err)
+    said = one_line(err)
+    assert "--budget 0.25: task forecast has no use for it; leave it out (it is for " in said
+    assert "sentiment" in said.partition("(it is for ")[2]
+    assert "forecast" not in said.partition("(it is for ")[2]
 
 
 def test_a_bilstm_has_no_budget(trained, examples, train_command, tmp_path, regard, one_line):

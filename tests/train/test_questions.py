@@ -110,6 +110,6 @@ def test_a_run_on_a_budget_is_asked_by_what_needs_no_attention(tiny, tmp_path):
     train_run(tiny("transformer", core__budget=0.5, train__epochs=2), tmp_path / "run")
     found = explain(load_run(tmp_path / "run"), TEXT)
     assert "left out: last attention" in found.how
-    with pytest.raises(SpecError, match="load it with budget=1"):
+    with pytest.raises(SpecError, match=r"load_run\(FOLDER, budget=1\)"):
         explain(load_run(tmp_path / "run"), TEXT, method="rollout")
     assert len(explain(load_run(tmp_path / "run", budget=1), TEXT, method="rollout").weights) == 9

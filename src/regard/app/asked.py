@@ -8,9 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from regard.app.shortcuts import TRAINING
 from regard.spec.errors import SpecError
+from regard.tasks.catalogue import TASKS
 from regard.tasks.sections import DataSettings
-from regard.tasks.settings import Settings, changed
+from regard.tasks.settings import Settings, changed, differences
 from regard.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -49,10 +51,23 @@ def asked_settings(
         settings = changed(settings, own)
     changes = dict(typed or {}) | dict(assignment(text) for text in assignments)
     settings = changed(settings, changes, where="what was typed")
+    _check_options(task, settings, typed or {})
     task.check(settings)
     if settings.members is None and settings.data.path is None and settings.data.source is None:
         raise SpecError(f"{task.name} has no data of its own: name a file with --data FILE, as in: {task.example}")
     return settings
+
+
+def _check_options(task: Task, settings: Settings, typed: Mapping[str, Any]) -> None:
+    """As `Task.check` refuses a setting, an option by its own name, with the tasks that have a use for it."""
+    changed_paths = {line.partition(":")[0] for line in differences(task.settings(), settings)}
+    for option in TRAINING:
+        if option.path in typed and option.path in task.unused and option.path in changed_paths:
+            others = ", ".join(each.name for each in TASKS if option.path not in each.unused)
+            raise SpecError(
+                f"--{option.name} {typed[option.path]}: task {task.name} has no use for it; leave it out (it is for "
+                f"{others})"
+            )
 
 
 def default_folder(settings: Settings, preset: str | None = None) -> Path:

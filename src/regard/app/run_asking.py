@@ -12,6 +12,7 @@ import torch
 
 from regard.app.asked import columns_of
 from regard.app.explaining import Ask, split
+from regard.app.scores import SHARE
 from regard.lens.explanation import Explanation
 from regard.lens.page import page
 from regard.lens.picture_page import picture_page
@@ -47,15 +48,17 @@ class RunAsking:
         row: int | None,
         *,
         piece: int | None = None,
+        budget: float | None = None,
     ) -> RunAsking:
         """A text; or without one, a row of the file by its number in it (from 1), by default the first. Rows of the
-        file that cannot be used are left out, and the reading says how many.
+        file that cannot be used are left out, and the reading says how many. budget: another share of the tokens to
+        process than in training.
 
         Raises:
             CheckpointError: there is no such run. DataError: the file cannot be read.
             SpecError: it has no such row.
         """
-        run = load_run(folder)
+        run = load_run(folder, budget=budget)
         given = None
         if data is not None:
             given = run.given(Asked(data, columns_of(run, column), truths=False, skip_refused=True))
@@ -83,6 +86,8 @@ class RunAsking:
     def reading(self, explanation: Explanation, question: Question) -> Reading:
         ranked = self._told().get("probabilities")
         notes = tuple(f"{note}." for note in question.notes)
+        if self.run.settings.core.budget < 1:
+            notes += (f"{SHARE.format(self.run.settings.core.budget)}.",)
         if self.data is not None and self.data.refused:
             one = self.data.refused == 1
             rows = "1 row" if one else f"{self.data.refused:,} rows"
@@ -151,9 +156,7 @@ class RunAsking:
 
     def _model(self) -> str:
         core, folder = self.run.settings.core, self.run.folder.name
-        told = f"Read by the {core.kind} of the run {folder!r}, task {self.run.task.name}"
-        # a word that attention gives 0 may be one that was never processed: then the page says so
-        return told if core.budget == 1 else f"{told}; budget {core.budget:g}, words that were dropped get no attention"
+        return f"Read by the {core.kind} of the run {folder!r}, task {self.run.task.name}"
 
 
 def _of_patches(units: Units, seen: Picture) -> bool:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 _HEADER = ("", "score", "95% from", "to")
 PROCESSED = "budget: of the tokens of a text the layers process {:.1%}, the mean over layers and texts"
 
+SHARE = "budget {:g}: the layers process that share of the tokens of a text; words that are dropped get no attention"
+
 
 def show_scores(screen: Screen, scores: Sequence[Metric]) -> None:
     """One line a score, and what the scores were taken on."""

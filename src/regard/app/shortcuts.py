@@ -13,17 +13,21 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
+from regard.app.share import share
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
 class Shortcut:
-    """One option: its name, the dotted path of its setting, what kind of value it takes, and its line of help."""
+    """One option: its name, the dotted path of its setting, what kind of value it takes, and its line of help. read:
+    what makes the value of what was typed, None where its kind does."""
 
     name: str
     path: str
     kind: type
     help: str
+    read: Callable[[str], Any] | None = None
 
 
 TRAINING = (
@@ -34,7 +38,7 @@ TRAINING = (
     Shortcut("seed", "train.seed", int, "Decides order, first weights and dropout."),
     Shortcut("init", "train.init", Path, "A finished run: whatever fits of its weights is taken over."),
     Shortcut("focus", "train.focus", float, "Train attention towards this breadth: effective tokens a text."),
-    Shortcut("budget", "core.budget", float, "Share of a text's tokens that a transformer's layers process. [1]"),
+    Shortcut("budget", "core.budget", float, "Of a text's tokens, what a transformer's layers process. [1]", share),
     Shortcut("precision", "train.precision", str, "float32, bfloat16 or float16. [float32]"),
 )
 
@@ -51,7 +55,7 @@ def with_options(shortcuts: tuple[Shortcut, ...]) -> Callable[[Function], Functi
                 one.name,
                 inspect.Parameter.KEYWORD_ONLY,
                 default=None,
-                annotation=Annotated[one.kind | None, typer.Option(help=one.help)],
+                annotation=Annotated[one.kind | None, typer.Option(help=one.help, parser=one.read)],
             )
             for one in shortcuts
         ]

@@ -179,7 +179,8 @@ def _check_lengths(calls: tuple[Call, ...], explained: str, tokens: int) -> None
         if call.keys == explained and place.key_len != tokens:
             raise SpecError(
                 f"{call.name} attends to {place.key_len} places, and the input has {tokens}: tokens that are dropped "
-                "or put together between layers cannot be followed (of a run with a budget, load it with budget=1)"
+                "or put together between layers cannot be followed (a run with a budget is asked as a whole: regard "
+                "explain --budget 1, or load_run(FOLDER, budget=1))"
             )
 
 

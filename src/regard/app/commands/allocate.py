@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from regard.app.screen import Screen
+from regard.app.share import share
 
 
 def register(app: typer.Typer) -> None:
@@ -17,7 +18,10 @@ def register(app: typer.Typer) -> None:
 
 def allocate(
     profile: Annotated[Path, typer.Option(metavar="FILE.json", help="What regard profile wrote.")],
-    budget: Annotated[float, typer.Option(help="Share of the bytes of keys and values that may be read.")],
+    budget: Annotated[
+        float,
+        typer.Option(parser=share, metavar="SHARE", help="Of the bytes of keys and values, what may be read."),
+    ],
     out: Annotated[Path, typer.Option(metavar="FILE.json", help="The allocation.")],
     page: Annotated[Path | None, typer.Option(metavar="FILE.html", help="Write a page: one file, offline.")] = None,
 ) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from regard.app.screen import Screen
+from regard.app.share import share
 
 
 def register(app: typer.Typer) -> None:
@@ -27,7 +28,10 @@ def evaluate(
         bool, typer.Option("--skip-refused", help="Go on without rows that cannot be used.")
     ] = False,
     budget: Annotated[
-        float | None, typer.Option(help="Share of a text's tokens that the layers process. [as in training]")
+        float | None,
+        typer.Option(
+            parser=share, metavar="SHARE", help="Of a text's tokens that the layers process. [as in training]"
+        ),
     ] = None,
 ) -> None:
     """Score a trained run on a file of rows with their answers.

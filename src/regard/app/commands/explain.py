@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from regard.app.screen import Screen
+from regard.app.share import share
 
 if TYPE_CHECKING:
     from regard.app.explaining import Asked
@@ -42,6 +43,10 @@ def explain(
     ] = None,
     draws: Annotated[int, typer.Option(min=1, help="Random orders that stand beside.")] = 20,
     seed: Annotated[int, typer.Option(min=0, help="Decides the random orders.")] = 0,
+    budget: Annotated[
+        float | None,
+        typer.Option(parser=share, metavar="SHARE", help="Of the tokens that a run processes. [as in training]"),
+    ] = None,
     html: Annotated[Path | None, typer.Option(help="Also write one HTML file that opens offline.")] = None,
 ) -> None:
     """What an answer rests on, and how far that can be trusted.
@@ -63,6 +68,8 @@ def explain(
     _check(run, model, text, file, data, evidence)
     if model is not None and piece is not None:
         raise typer.BadParameter("it goes with a run; of a model, give --target", param_hint="--piece")
+    if model is not None and budget is not None:
+        raise typer.BadParameter("it goes with a run", param_hint="--budget")
     from regard.app.explaining import Wish, explained, show
     from regard.app.given_text import typed, whole_file
     from regard.app.saving import check_places
@@ -71,7 +78,7 @@ def explain(
 
     given = typed(text) if text is not None else None if file is None else whole_file(file)
     check_places({"--html": html}, {"--file": file, "--data": data})
-    screen, asked = Screen(), _asked(run, model, given, data, column or [], row, piece)
+    screen, asked = Screen(), _asked(run, model, given, data, column or [], row, piece, budget)
     plain = target is None and method is None and not evidence and way is None and piece is None
     try:
         question = None if plain and asked.written() else asked.question(target)
@@ -115,6 +122,7 @@ def _asked(
     column: list[str],
     row: int | None,
     piece: int | None,
+    budget: float | None,
 ) -> Asked:
     if model is not None:
         from regard.app.folder_asking import FolderAsking
@@ -125,7 +133,7 @@ def _asked(
         return FolderAsking.of(folder, str(text), data, column)
     from regard.app.run_asking import RunAsking
 
-    return RunAsking.of(Path(str(run)), text, data, column, row, piece=piece)
+    return RunAsking.of(Path(str(run)), text, data, column, row, piece=piece, budget=budget)
 
 
 def _ways(typed: list[str] | None, question: Question, *, first: bool) -> tuple[str, ...] | None:

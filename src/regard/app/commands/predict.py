@@ -48,12 +48,15 @@ def predict(
         raise typer.BadParameter("give either --text, or --data FILE")
     from regard.app.asked import columns_of
     from regard.app.given_text import typed
+    from regard.app.scores import SHARE
     from regard.disk import write_atomically
     from regard.tasks.task import Asked
     from regard.train.run import load_run
 
     texts = [typed(one) for one in text or ()]
     loaded = load_run(run)
+    if loaded.settings.core.budget < 1:
+        typer.echo(SHARE.format(loaded.settings.core.budget), err=True)  # beside the lines of JSON, not among them
     if data is None:
         given = loaded.typed(texts)
     else:
