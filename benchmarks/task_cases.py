@@ -161,7 +161,8 @@ CASES = (
         "caption",
         seeds=1,
         note="1,338 pictures, each with a name of its own: from epoch 20 on the loss of the validation part "
-        "rises, and what is written gets a little better still; nothing was tried beside the preset",
+        "rises, and what is written gets a little better still. Without gain: dropout .3 with block_dropout .2 (chrF "
+        "25.1 on the validation part at best; preset 26.2)",
     ),
     Case("tag", "tag"),
     Case("language-model", "language-model", seeds=1),
