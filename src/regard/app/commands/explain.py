@@ -66,10 +66,8 @@ def explain(
       regard explain runs/tabular-transformer --data TABLE.csv --row 5
     """
     _check(run, model, text, file, data, evidence)
-    if model is not None and piece is not None:
-        raise typer.BadParameter("it goes with a run; of a model, give --target", param_hint="--piece")
-    if model is not None and budget is not None:
-        raise typer.BadParameter("it goes with a run", param_hint="--budget")
+    if model is not None:
+        _check_model(piece, budget)
     from regard.app.explaining import Wish, explained, show
     from regard.app.given_text import typed, whole_file
     from regard.app.saving import check_places
@@ -112,6 +110,14 @@ def _check(
         raise typer.BadParameter("give one of --text, --file and --data; beside a text, --data goes with --evidence N")
     if model is not None and not typed:
         raise typer.BadParameter("it goes with --text or --file", param_hint="--model")
+
+
+def _check_model(piece: int | None, budget: float | None) -> None:
+    """Refuse what is for runs alone."""
+    if piece is not None:
+        raise typer.BadParameter("it goes with a run; of a model, give --target", param_hint="--piece")
+    if budget is not None:
+        raise typer.BadParameter("it goes with a run", param_hint="--budget")
 
 
 def _asked(
